@@ -1,0 +1,217 @@
+"""The records that cross the borders between rooms: one type each, frozen, checked.
+
+An Example's id is its content; a Candidate is an Example with the provenance it was born with; a Verdict is
+one reviewer's answer about one candidate; a Decision is what the gate makes of all that is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from seedgate.canonical import content_hash
+
+__all__ = [
+    "Assignment",
+    "Candidate",
+    "Decision",
+    "Example",
+    "Outcome",
+    "Provenance",
+    "Reason",
+    "Round",
+    "Verdict",
+    "VerdictDecision",
+]
+
+VerdictDecision = Literal["approve", "edit", "reject"]
+"""A reviewer's answer. `edit`: the corrected fields are right, the original is not."""
+
+Reason = Literal[
+    "wrong_label",
+    "wrong_fact",
+    "off_topic",
+    "unnatural",
+    "duplicate",
+    "format",
+    "unsafe",
+    "personal_data",
+    "other",
+]
+"""Why a reviewer rejected or edited; the next cycle's generation acts on it."""
+
+Outcome = Literal["approved", "rejected", "pending", "conflict", "void"]
+"""The gate's word on a candidate.
+
+`approved`: enough distinct reviewers approved exactly this content. `rejected`: enough rejected it, or it
+was edited into another example. `pending`: not enough is known; the default for everything. `conflict`:
+reviewers disagree, an adjudicator must settle it. `void`: withdrawn for good (recalled, leaking).
+"""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Example(_Record):
+    """Fields of one example of the task, with what is known about where it came from.
+
+    Attributes:
+        fields: Field name to JSON value, as the Task declares them.
+        tags: `core`, `edge` or free ones.
+        source: Where it came from, e.g. `seeds.jsonl:17`.
+    """
+
+    fields: dict[str, JsonValue]
+    tags: tuple[str, ...] = ()
+    source: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        """Hex SHA-256 of the canonical JSON of the fields: same content, same id, everywhere."""
+        return content_hash(self.fields)
+
+
+class Provenance(_Record):
+    """How a candidate came to be, recorded when it did.
+
+    Attributes:
+        seed_ids: Ids of the seeds shown in the prompt, in order.
+        request_id: One request to the server; `choice` and `item` say which part of its answer.
+        finish_reason: The server's word, e.g. `stop` or `length`.
+        prompt_tokens, completion_tokens: Of the whole request, as the server counted.
+        edited_from: Id of the candidate that a reviewer corrected into this one, if any.
+    """
+
+    cycle: int
+    run: str
+    strategy: str
+    seed_ids: tuple[str, ...] = ()
+    model: str
+    model_revision: str = ""
+    sampling: dict[str, JsonValue] = {}
+    prompt_hash: str
+    request_id: str
+    choice: int = 0
+    item: int = 0
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    at: str
+    edited_from: str | None = None
+
+
+class Candidate(_Record):
+    """A generated example, its provenance, and one score per scorer (scores order the queue, no more)."""
+
+    example: Example
+    provenance: Provenance
+    scores: dict[str, float] = {}
+
+    @property
+    def id(self) -> str:
+        """The example's id."""
+        return self.example.id
+
+
+class Assignment(_Record):
+    """One candidate before one reviewer in one round.
+
+    Attributes:
+        content_hash: Hash of the fields that were pushed; an approval counts for these only.
+        record_id: Argilla's external id, derived from round, candidate and reviewer, so that a repeated
+            push makes nothing new.
+        why: Why it is in this wave: `ranked` (by expected value), `random` (never ranked, keeps
+            estimates honest), `control`.
+        shown: Field name to the exact text that was sent to the page, before escaping.
+    """
+
+    round: str
+    candidate_id: str
+    content_hash: str
+    reviewer: str
+    record_id: str
+    why: Literal["ranked", "random", "control"] = "ranked"
+    shown: dict[str, str] = {}
+
+
+class Round(_Record):
+    """One push for review: bound to one guideline, one question schema, one quorum.
+
+    Attributes:
+        reviewers: Who the wave's assignments go to; `simulated` names those of them that are programs.
+        datasets: Reviewer to (Argilla workspace, Argilla dataset) names, create-only.
+    """
+
+    id: str
+    cycle: int
+    wave: int
+    guideline_hash: str
+    task_hash: str
+    schema_hash: str
+    quorum: int
+    reviewers: tuple[str, ...]
+    simulated: tuple[str, ...] = ()
+    datasets: dict[str, tuple[str, str]]
+    at: str
+
+
+class Verdict(_Record):
+    """One submitted response, as pulled from Argilla.
+
+    Attributes:
+        seen_hash: Hash of the fields as the record showed them when pulled, after unescaping and undoing
+            what Argilla's page changes; must equal the assignment's content hash to count.
+        corrected: The fields after correction, for every field of the task; equal to the original where
+            the reviewer changed nothing.
+        pace_s: Seconds since the same reviewer's previous submission; None for the first.
+        problem: Why the verdict cannot count as it stands ("malformed", ...), or None.
+    """
+
+    candidate_id: str
+    round: str
+    reviewer: str
+    decision: VerdictDecision | None
+    seen_hash: str
+    corrected: dict[str, JsonValue] | None = None
+    reasons: tuple[Reason, ...] = ()
+    comment: str = ""
+    guideline_hash: str
+    dataset_id: str
+    record_id: str
+    response_id: str
+    user_id: str
+    submitted_at: str
+    pace_s: float | None = None
+    simulated: bool = False
+    problem: str | None = None
+
+
+class Decision(_Record):
+    """The gate's word on one candidate, always with the reason for it.
+
+    Attributes:
+        invariant: The rule that settled it, `G1` to `G10`.
+        approvers: Distinct reviewers whose approval counts.
+        verdicts: Response ids that the decision rests on.
+        simulated: Whether any approval it rests on is a program's.
+        guideline_hash: The version of the guidelines it was approved under.
+    """
+
+    candidate_id: str
+    outcome: Outcome
+    reason: str
+    invariant: str = ""
+    approvers: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    rounds: tuple[str, ...] = ()
+    simulated: bool = False
+    guideline_hash: str | None = None
+
+
+def dump(record: BaseModel) -> Mapping[str, Any]:
+    """A record as the plain JSON that the ledger stores; fields that say nothing are left out."""
+    return record.model_dump(mode="json", exclude_defaults=True)
