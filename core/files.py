@@ -24,7 +24,8 @@ def os_errors(path: Path, doing: str) -> Iterator[None]:
     except OSError as error:
         what = error.strerror or str(error)
         raise SeedgateError(
-            f"{path}: {doing} failed: {what}", hint="free space or mend the folder's permissions, then run again"
+            f"{path}: {doing} failed: {what}",
+            hint="free space or mend the folder's permissions, then run again",
         ) from error
 
 

@@ -98,7 +98,9 @@ class Field(BaseModel):
     @model_validator(mode="after")
     def _labels_fit(self) -> Field:
         if self.type not in SUPPORTED_TYPES:
-            raise ValueError(f"field {self.name!r}: type {self.type!r} is not supported yet; use text or label")
+            raise ValueError(
+                f"field {self.name!r}: type {self.type!r} is not supported yet; use text or label"
+            )
         if self.type in ("label", "multilabel"):
             if len(self.labels) < 2:
                 raise ValueError(f"field {self.name!r}: a {self.type} field needs at least two labels")
@@ -286,7 +288,8 @@ class Task(BaseModel):
 
     def _values(self, fields: Mapping[str, Any]) -> dict[str, str]:
         values = {
-            name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in fields.items()
+            name: ", ".join(value) if isinstance(value, list) else str(value)
+            for name, value in fields.items()
         }
         label = self.label_field
         if label is not None:
@@ -441,10 +444,16 @@ def _field_of(name: str, info: Any) -> dict[str, Any]:
                 out[ours] = getattr(rule, theirs)
     kind, origin = info.annotation, typing.get_origin(info.annotation)
     if kind is str:
-        return out | {"type": "text", "required": info.is_required()} | ({} if info.is_required() else {"min_chars": 0})
+        return (
+            out
+            | {"type": "text", "required": info.is_required()}
+            | ({} if info.is_required() else {"min_chars": 0})
+        )
     if origin is Literal:
         return out | {"type": "label", "labels": typing.get_args(kind)}
     if origin is list and typing.get_origin(typing.get_args(kind)[0]) is Literal:
         return out | {"type": "multilabel", "labels": typing.get_args(typing.get_args(kind)[0])}
     shown = kind if isinstance(kind, types.GenericAlias) else getattr(kind, "__name__", kind)
-    raise ConfigError(f"field {name!r}: {shown} is not supported; use str, Literal[...] or list[Literal[...]]")
+    raise ConfigError(
+        f"field {name!r}: {shown} is not supported; use str, Literal[...] or list[Literal[...]]"
+    )

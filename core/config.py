@@ -1,0 +1,188 @@
+"""`seedgate.toml`: what a workspace wants, checked, with the near name suggested for a mistyped key.
+
+What may be decided only once (the simulated reviewer) is not here but in the ledger's first event; what a
+round was opened with (quorum, guideline) is in the round, so that editing this file later changes nothing
+that was already asked of a reviewer.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seedgate.errors import ConfigError
+
+__all__ = [
+    "ArgillaConfig",
+    "Config",
+    "CycleConfig",
+    "EvaluationConfig",
+    "GenerationConfig",
+    "LedgerConfig",
+    "PolicyConfig",
+    "ReviewConfig",
+    "TrainingConfig",
+    "VllmConfig",
+    "load_config",
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VllmConfig(_Table):
+    """Where the models are served. Empty `urls`: the embedded stack of this workspace."""
+
+    urls: tuple[str, ...] = ()
+    model: str = "smollm2-135m"
+
+
+class ArgillaConfig(_Table):
+    """Where review happens. Empty `url`: the embedded stack of this workspace."""
+
+    url: str = ""
+
+
+class LedgerConfig(_Table):
+    """Empty `url`: SQLite in `.seedgate/ledger.db`."""
+
+    url: str = ""
+
+
+class PolicyConfig(_Table):
+    """What the gate demands before anything is generated."""
+
+    verified_seeds: int = Field(200, ge=1)
+    near_duplicate: float = Field(0.7, gt=0, le=1)  # char-5-gram Jaccard from which two texts are the same
+    min_eval: int = Field(50, ge=1)
+
+
+class GenerationConfig(_Table):
+    """How candidates are asked for.
+
+    `prompt_form`: `chat` sends messages and asks for JSON under a schema; `list` gives a numbered list
+    that a small or base model continues; `auto` picks `list` for tasks with one free text field on models
+    of less than 3 billion parameters by name, else `chat`.
+    """
+
+    candidates: int = Field(150, ge=1)  # per cycle, after the filters
+    prompt_form: Literal["auto", "chat", "list"] = "auto"
+    shots: int = Field(5, ge=1, le=50)
+    completions: int = Field(4, ge=1, le=128)  # n per request
+    temperature: float = Field(0.9, ge=0, le=2)
+    top_p: float = Field(0.95, gt=0, le=1)
+    max_tokens: int = Field(160, ge=1)
+    concurrency: int = Field(32, ge=1, le=4096)
+    timeout_s: float = Field(300.0, gt=0)
+    min_words: int = Field(2, ge=0)
+
+
+class ReviewConfig(_Table):
+    """Who reviews, and how much at a time."""
+
+    reviewers: tuple[str, ...] = ("reviewer",)
+    adjudicator: str = ""
+    quorum: int = Field(1, ge=1)
+    wave_size: int = Field(50, ge=1, le=1000)
+    random_share: float = Field(0.2, ge=0, le=1)
+
+
+class TrainingConfig(_Table):
+    """LoRA by default; `base_model` is a path or hub name, `embedded` the stack's own model."""
+
+    base_model: str = "embedded"
+    method: Literal["lora", "full"] = "lora"
+    epochs: float = Field(3.0, gt=0)
+    learning_rate: float = Field(1e-3, gt=0)
+    batch_size: int = Field(16, ge=1)
+    lora_rank: int = Field(16, ge=1)
+    max_length: int = Field(512, ge=8)
+    seed: int = 0
+    max_steps: int = -1
+    report_to: str = "none"
+
+
+class EvaluationConfig(_Table):
+    """How a model is measured on the locked set."""
+
+    constrained: bool = True  # answers limited to the task's labels, where it has them
+    max_tokens: int = Field(64, ge=1)
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+
+
+class CycleConfig(_Table):
+    """What `seedgate cycle` does besides generating and reviewing."""
+
+    baseline: bool = True  # train and measure the seeds alone before the first generation
+    train: bool = True
+    max_cycles: int = Field(0, ge=0)  # 0: no limit
+
+
+class Config(_Table):
+    """All of `seedgate.toml`. `task` is kept as written; `seedgate.task.Task.from_config` reads it."""
+
+    name: str = Field("workspace", pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    task: dict[str, Any]
+    vllm: VllmConfig = VllmConfig()
+    argilla: ArgillaConfig = ArgillaConfig()
+    ledger: LedgerConfig = LedgerConfig()
+    policy: PolicyConfig = PolicyConfig()
+    generation: GenerationConfig = GenerationConfig()
+    review: ReviewConfig = ReviewConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    cycle: CycleConfig = CycleConfig()
+
+
+def load_config(path: Path) -> Config:
+    """Reads and checks `seedgate.toml`.
+
+    Raises:
+        ConfigError: The file is missing or not TOML (with its line), a key is unknown (with the nearest
+            known one), or a value does not fit (with what was found).
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: not found", hint="make a workspace with `seedgate init`") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", hint="save the file as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {'; '.join(_explain(error))}") from None
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for item in error.errors(include_url=False):
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
+            tip = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            yield f"unknown key {where!r}: {tip}"
+        elif item["type"] == "missing":
+            yield f"key {where!r} is missing"
+        else:
+            yield f"key {where!r}: {item['msg'].lower()}, found {item.get('input')!r}"
+
+
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in path:
+        annotation = model.model_fields[str(part)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return list(model.model_fields)

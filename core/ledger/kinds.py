@@ -1,0 +1,37 @@
+"""The vocabulary of the ledger: every kind of event, what its subject is and what its payload says.
+
+Payload fields named `*_hash` or `body` are content hashes of bodies or files. Times inside payloads are
+ISO 8601 in UTC; the event's own `at` is when it was appended.
+"""
+
+from __future__ import annotations
+
+__all__ = ["KINDS"]
+
+KINDS: dict[str, str] = {
+    "workspace.created": "workspace name: {task_hash, simulated_reviewer|null, policy}; the first event",
+    "seed.added": "example id: {tags, source}; body: its fields",
+    "seed.verified": "example id: {method: sign-off|argilla, by, statement, at}",
+    "eval.locked": "hash of the sorted ids: {ids, file_hash, count}",
+    "cycle.started": "cycle number: {target}",
+    "cycle.finished": "cycle number: {release, model, summary}",
+    "run.started": "run id: {cycle, settings, seed_set_hash}",
+    "run.finished": "run id: {requests, candidates, dropped, seconds}",
+    "request.completed": "request id: {run, strategy, prompt_hash, sampling, usage, raw_hash}; body: completions",
+    "candidate.created": "example id: Candidate without the fields; body: the fields",
+    "candidate.dropped": "example id or request id: {filter, reason, request_id, choice, item}",
+    "round.opened": "round id: {round: Round, assignments: [Assignment]}",
+    "record.pushed": "record id: {round, candidate_id, reviewer, dataset_id}",
+    "round.pushed": "round id: {datasets: {reviewer: dataset_id}, records}",
+    "verdict.recorded": "candidate id: Verdict",
+    "verdict.changed": "candidate id: {response_id, was, now}; a change seen on a surviving response",
+    "review.anomaly": "round or record id: {what, detail}; reported, voids nothing",
+    "guidelines.compatible": "guideline hash: {with, by, statement}",
+    "adjudication.recorded": "candidate id: {by, decision, corrected, reasons, comment}",
+    "release.created": "release name: {manifest_hash, rows, counts, head}",
+    "row.recalled": "example id: {release, reason}",
+    "model.trained": "model name: {release, manifest_hash, base_model, settings, path, metrics}",
+    "model.evaluated": "model name: {eval_hash, metric, value, interval, n, predictions_hash, against}",
+    "model.promoted": "model name: {over, outcome}",
+}
+"""Kind of event to what its subject and payload are."""

@@ -1,0 +1,296 @@
+"""The ledger: an append-only log of events in one SQL database, and nothing else that is true.
+
+Every state is a query over it. Appends are batches: one transaction, one short lock, one hash per event
+over the event before it. Bodies (fields of examples, raw completions) live in a content-addressed table,
+so that a body can be taken out for good while the chain that names its hash stays whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from seedgate.canonical import canonical_json, sha256
+from seedgate.errors import LedgerError
+from seedgate.ledger import schema
+from seedgate.ledger.chain import GENESIS, Event, Fault, NewEvent, event_hash, verify_chain
+from seedgate.ledger.kinds import KINDS
+from seedgate.ledger.lease import Lease
+
+__all__ = ["Ledger"]
+
+_CHUNK = 500
+"""Values per IN (...): below every supported database's limit on parameters."""
+
+
+class Ledger:
+    """An open ledger. Make one with `Ledger.create` or `Ledger.open`; close it when done."""
+
+    def __init__(self, url: str, engine: Engine) -> None:
+        self.url = url
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        return f"Ledger({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @classmethod
+    def create(cls, url: str) -> Ledger:
+        """Makes the tables where they are missing, and opens the ledger."""
+        path = schema.sqlite_path(url)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        ledger = cls(url, schema.make_engine(url))
+        with ledger._guard("creating"), ledger._engine.begin() as connection:
+            schema.metadata.create_all(connection)
+            if connection.execute(select(schema.meta.c.value)).first() is None:
+                connection.execute(
+                    insert(schema.meta).values(name="schema_version", value=str(schema.SCHEMA_VERSION))
+                )
+        return ledger
+
+    @classmethod
+    def open(cls, url: str) -> Ledger:
+        """Opens an existing ledger.
+
+        Raises:
+            LedgerError: It is missing, damaged, or was written by another version.
+        """
+        path = schema.sqlite_path(url)
+        if path is not None and not path.is_file():
+            raise LedgerError(
+                f"{path}: the ledger is missing", hint="restore it from a backup, or run `seedgate init`"
+            )
+        ledger = cls(url, schema.make_engine(url))
+        with ledger._guard("opening"), ledger._engine.connect() as connection:
+            version = connection.execute(
+                select(schema.meta.c.value).where(schema.meta.c.name == "schema_version")
+            ).scalar()
+        if version != str(schema.SCHEMA_VERSION):
+            raise LedgerError(
+                f"the ledger has schema version {version}, this seedgate reads {schema.SCHEMA_VERSION}",
+                hint="use the seedgate version that wrote it",
+            )
+        return ledger
+
+    def close(self) -> None:
+        """Gives the database connections back."""
+        self._engine.dispose()
+
+    # -- writing -------------------------------------------------------------------------------------
+
+    def append(self, new: Iterable[NewEvent], *, lease: Lease | None = None) -> list[Event]:
+        """Appends events as one transaction: all of them or, after a failure, none.
+
+        Events whose key exists already (in the ledger or earlier in the batch) are left out.
+
+        Args:
+            new: The events, in order.
+            lease: If given, checked in the same transaction; see `Lease.check`.
+
+        Returns:
+            The events that were written, in order.
+
+        Raises:
+            LedgerError: The database is damaged, full or read-only.
+            BusyError: The lease was lost.
+        """
+        batch = list(new)
+        for event in batch:
+            if event.kind not in KINDS:
+                raise ValueError(f"unknown event kind {event.kind!r}")
+        payloads = [canonical_json(event.payload) for event in batch]
+        texts = {sha256(body): body for event in batch for body in map(canonical_json, event.bodies)}
+        if not batch:
+            return []
+        with self._guard("writing"), self._appending() as connection:
+            if lease is not None:
+                lease.check(connection)
+            known = _existing(connection, schema.events.c.key, [e.key for e in batch if e.key is not None])
+            seq, prev = _head(connection)
+            # Never earlier than the event before, whatever the clock was set to.
+            at = max(datetime.now(UTC).isoformat(timespec="microseconds"), _last_at(connection, seq))
+            written: list[Event] = []
+            rows: list[dict[str, Any]] = []
+            for event, payload in zip(batch, payloads, strict=True):
+                if event.key is not None:
+                    if event.key in known:
+                        continue
+                    known.add(event.key)
+                seq += 1
+                digest = event_hash(prev, seq, at, event.kind, event.subject, event.key, payload)
+                row = Event(seq, at, event.kind, event.subject, event.key, payload, prev, digest)
+                rows.append(row._asdict())
+                written.append(row._replace(payload=json.loads(payload)))
+                prev = digest
+            missing = texts.keys() - _existing(connection, schema.bodies.c.hash, list(texts))
+            if missing:
+                connection.execute(
+                    insert(schema.bodies), [{"hash": h, "body": texts[h]} for h in sorted(missing)]
+                )
+            if rows:
+                connection.execute(insert(schema.events), rows)
+        return written
+
+    def lease(self, stage: str) -> Lease:
+        """The lease of `stage`, to be held with `with`."""
+        return Lease(self._engine, stage)
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    def events(
+        self, *kinds: str, subject: str | None = None, after: int = 0, newest_first: bool = False
+    ) -> Iterator[Event]:
+        """Events in order of `seq`, streamed; all kinds if none is named."""
+        c = schema.events.c
+        query = select(schema.events).order_by(c.seq.desc() if newest_first else c.seq)
+        if kinds:
+            query = query.where(c.kind.in_(kinds))
+        if subject is not None:
+            query = query.where(c.subject == subject)
+        if after:
+            query = query.where(c.seq > after)
+        with self._guard("reading"), self._engine.connect() as connection:
+            for row in connection.execution_options(yield_per=1000).execute(query):
+                yield _parsed(row)
+
+    def last(self, *kinds: str, subject: str | None = None) -> Event | None:
+        """The newest event of these kinds, or None."""
+        stream = self.events(*kinds, subject=subject, newest_first=True)
+        try:
+            return next(stream, None)
+        finally:
+            stream.close()  # type: ignore[attr-defined]
+
+    def count(self, kind: str) -> int:
+        """How many events of `kind` there are."""
+        query = select(func.count()).select_from(schema.events).where(schema.events.c.kind == kind)
+        with self._guard("reading"), self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def existing_keys(self, keys: Sequence[str]) -> set[str]:
+        """Those of `keys` that an event already has."""
+        with self._guard("reading"), self._engine.connect() as connection:
+            return _existing(connection, schema.events.c.key, list(keys))
+
+    def body(self, digest: str) -> Any:
+        """The body with this content hash.
+
+        Raises:
+            LedgerError: It is not there (redacted or damaged), or does not have that hash.
+        """
+        found = self.bodies([digest])
+        if digest not in found:
+            raise LedgerError(f"body {digest[:12]} is not in the ledger", hint="run `seedgate audit`")
+        return found[digest]
+
+    def bodies(self, digests: Iterable[str]) -> dict[str, Any]:
+        """Bodies by content hash; those that are gone are left out, altered ones raise LedgerError."""
+        wanted = list(dict.fromkeys(digests))
+        out: dict[str, Any] = {}
+        c = schema.bodies.c
+        with self._guard("reading"), self._engine.connect() as connection:
+            for start in range(0, len(wanted), _CHUNK):
+                part = wanted[start : start + _CHUNK]
+                for digest, body in connection.execute(select(c.hash, c.body).where(c.hash.in_(part))):
+                    if sha256(body) != digest:
+                        raise LedgerError(
+                            f"body {digest[:12]} was changed in the database", hint="run `seedgate audit`"
+                        )
+                    out[digest] = json.loads(body)
+        return out
+
+    def head(self) -> tuple[int, str]:
+        """Number and hash of the newest event; (0, 64 zeros) for an empty ledger."""
+        with self._guard("reading"), self._engine.connect() as connection:
+            return _head(connection)
+
+    def verify(self, *, expect_head: str | None = None) -> Iterator[Fault]:
+        """Recomputes the whole chain and every body, yielding what is wrong.
+
+        Args:
+            expect_head: A hash noted earlier; it must be some event's hash, or history was rewritten
+                with the chain recomputed.
+        """
+        order = schema.events.c.seq
+        seen_head = False
+
+        def rows(connection: Connection) -> Iterator[Any]:
+            nonlocal seen_head
+            for row in connection.execution_options(yield_per=1000).execute(
+                select(schema.events).order_by(order)
+            ):
+                seen_head = seen_head or row.hash == expect_head
+                yield row
+
+        with self._guard("reading"), self._engine.connect() as connection:
+            yield from verify_chain(rows(connection))
+        with self._guard("reading"), self._engine.connect() as connection:
+            stream = connection.execution_options(yield_per=1000).execute(select(schema.bodies))
+            for digest, body in stream:
+                if sha256(body) != digest:
+                    yield Fault(f"body {digest[:12]}", "was changed: its content does not have its hash")
+        if expect_head is not None and not seen_head:
+            yield Fault("ledger", f"no event has the expected head {expect_head[:12]}: history was rewritten")
+
+    # -- connections ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _appending(self) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(immediate=True) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": schema.ADVISORY_LOCK})
+            yield connection
+
+    @contextmanager
+    def _guard(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            raise LedgerError(f"{self._where()}: {doing} failed: {error.orig}") from error
+        except DatabaseError as error:
+            reason = str(error.orig)
+            hint = "check the disk and the folder's permissions, then run again"
+            if "malformed" in reason or "not a database" in reason or "no such table" in reason:
+                hint = "the ledger is damaged: restore it from a backup, then run `seedgate audit`"
+            raise LedgerError(f"{self._where()}: {doing} the ledger failed: {reason}", hint=hint) from error
+
+    def _where(self) -> str:
+        return str(schema.sqlite_path(self.url) or self._engine.url.render_as_string(hide_password=True))
+
+
+def _existing(connection: Connection, column: Any, values: list[Any]) -> set[Any]:
+    found: set[Any] = set()
+    for start in range(0, len(values), _CHUNK):
+        part = values[start : start + _CHUNK]
+        found.update(row[0] for row in connection.execute(select(column).where(column.in_(part))))
+    return found
+
+
+def _head(connection: Connection) -> tuple[int, str]:
+    c = schema.events.c
+    row = connection.execute(select(c.seq, c.hash).order_by(c.seq.desc()).limit(1)).first()
+    return (int(row[0]), str(row[1])) if row else (0, GENESIS)
+
+
+def _last_at(connection: Connection, seq: int) -> str:
+    return str(
+        connection.execute(select(schema.events.c.at).where(schema.events.c.seq == seq)).scalar() or ""
+    )
+
+
+def _parsed(row: Any) -> Event:
+    payload: Mapping[str, Any] = json.loads(row.payload)
+    return Event(row.seq, row.at, row.kind, row.subject, row.key, payload, row.prev_hash, row.hash)

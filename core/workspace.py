@@ -1,0 +1,220 @@
+"""A workspace: one folder with its configuration, its task, its ledger and the addresses it works with."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seedgate.canonical import sha256
+from seedgate.config import Config, load_config
+from seedgate.errors import ConfigError, InputError, RefusedError, ServiceError
+from seedgate.ledger import Ledger
+from seedgate.task import Task
+
+if TYPE_CHECKING:
+    from seedgate.secrets import Secrets
+
+__all__ = ["CONFIG_NAME", "Workspace", "find_root"]
+
+CONFIG_NAME = "seedgate.toml"
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above `start` with a `seedgate.toml`.
+
+    Raises:
+        InputError: There is none.
+    """
+    folder = start.resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / CONFIG_NAME).is_file():
+            return candidate
+    raise InputError(
+        f"{folder}: no {CONFIG_NAME} here or above",
+        hint="make a workspace with `seedgate init`, or name one with --workspace",
+    )
+
+
+class Workspace:
+    """An existing workspace.
+
+    Attributes:
+        root: Absolute path of its folder.
+        config: The checked `seedgate.toml`.
+        task: The Task it declares.
+
+    Example:
+        >>> with Workspace("demo") as ws:  # doctest: +SKIP
+        ...     ws.ledger.head()
+    """
+
+    def __init__(self, path: str | Path = ".") -> None:
+        self.root = find_root(Path(path))
+        self.config: Config = load_config(self.root / CONFIG_NAME)
+        self.task: Task = _load_task(self.root, self.config.task)
+        self._ledger: Ledger | None = None
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the ledger, if it was opened."""
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+
+    # -- places --------------------------------------------------------------------------------------
+
+    @property
+    def seeds_path(self) -> Path:
+        """The verified examples, one JSON object per line."""
+        return self.root / "seeds.jsonl"
+
+    @property
+    def eval_path(self) -> Path:
+        """The evaluation set, one JSON object per line; locked by hash."""
+        return self.root / "eval.jsonl"
+
+    @property
+    def guidelines_path(self) -> Path:
+        """What reviewers are told; each round is bound to its hash."""
+        return self.root / "guidelines.md"
+
+    @property
+    def releases_dir(self) -> Path:
+        """One immutable folder per release."""
+        return self.root / "releases"
+
+    @property
+    def models_dir(self) -> Path:
+        """One folder per trained model."""
+        return self.root / "models"
+
+    @property
+    def state_dir(self) -> Path:
+        """`.seedgate`: ledger, secrets, logs, service state."""
+        return self.root / ".seedgate"
+
+    # -- parts ---------------------------------------------------------------------------------------
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL: SEEDGATE_LEDGER_URL, else `[ledger] url`, else SQLite in the state folder."""
+        url = os.environ.get("SEEDGATE_LEDGER_URL") or self.config.ledger.url
+        return url or f"sqlite:///{self.state_dir / 'ledger.db'}"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The open ledger."""
+        if self._ledger is None:
+            self._ledger = Ledger.open(self.ledger_url)
+        return self._ledger
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Passwords and keys, from the environment or `.seedgate/secrets.json`."""
+        from seedgate.secrets import Secrets
+
+        return Secrets(self.root)
+
+    def guidelines(self) -> tuple[str, str]:
+        """Text and hash of the guidelines.
+
+        Raises:
+            InputError: The file is missing, empty or not UTF-8.
+        """
+        path = self.guidelines_path
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{path}: cannot be read: {error}", hint="write what reviewers should approve and reject"
+            ) from None
+        if not text.strip():
+            raise InputError(f"{path}: is empty", hint="write what reviewers should approve and reject")
+        return text, sha256(text)
+
+    @cached_property
+    def simulated_reviewer(self) -> str | None:
+        """The account that a program may answer with; fixed by `init`, None in real workspaces."""
+        event = self.ledger.last("workspace.created")
+        if event is None:
+            raise RefusedError(
+                "the ledger has no first event", hint="make the workspace with `seedgate init`"
+            )
+        name = event.payload.get("simulated_reviewer")
+        return str(name) if name else None
+
+    # -- addresses -----------------------------------------------------------------------------------
+
+    def vllm_urls(self) -> tuple[str, ...]:
+        """Base URLs ending in `/v1`: SEEDGATE_VLLM_URLS, else `[vllm] urls`, else the embedded stack."""
+        given = os.environ.get("SEEDGATE_VLLM_URLS", "")
+        urls = tuple(url.strip() for url in given.split(",") if url.strip()) or self.config.vllm.urls
+        return urls or (self._embedded("vllm_url"),)
+
+    def vllm_key(self) -> str | None:
+        """The API key for vLLM (SEEDGATE_VLLM_API_KEY or the stack's own), if any."""
+        return self.secrets.get("vllm_api_key")
+
+    def argilla_url(self) -> str:
+        """Base URL of Argilla: SEEDGATE_ARGILLA_URL, else `[argilla] url`, else the embedded stack."""
+        return (
+            os.environ.get("SEEDGATE_ARGILLA_URL") or self.config.argilla.url or self._embedded("argilla_url")
+        )
+
+    def argilla_key(self) -> str:
+        """The pusher's API key.
+
+        Raises:
+            ServiceError: None is known.
+        """
+        key = self.secrets.get("argilla_api_key")
+        if not key:
+            raise ServiceError(
+                "no API key for Argilla", hint="run `seedgate up`, or set SEEDGATE_ARGILLA_API_KEY"
+            )
+        return key
+
+    def _embedded(self, name: str) -> str:
+        from seedgate.services import read_state
+
+        state = read_state(self.root)
+        url = getattr(state, name, None) if state is not None else None
+        if not url:
+            service = name.split("_")[0]
+            raise ServiceError(
+                f"no address for {service}: the embedded stack of {self.root} is not up",
+                hint=f"run `seedgate up`, or set SEEDGATE_{'VLLM_URLS' if service == 'vllm' else 'ARGILLA_URL'}",
+            )
+        return str(url)
+
+
+def _load_task(root: Path, table: dict[str, Any]) -> Task:
+    """The Task of `[task]`; `class = "task.py:Ticket"` names a pydantic class in a file of the workspace."""
+    place = table.get("class")
+    if place is None:
+        return Task.from_config(table)
+    settings = {key: value for key, value in table.items() if key != "class"}
+    file_name, _, class_name = str(place).partition(":")
+    path = (root / file_name).resolve()
+    if not path.is_relative_to(root) or not path.is_file() or not class_name:
+        raise ConfigError(f"[task] class {place!r}: give FILE.py:CLASS, a file inside the workspace")
+    spec = importlib.util.spec_from_file_location(f"seedgate_task_{sha256(str(path))[:8]}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"[task] class {place!r}: {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+        model = getattr(module, class_name)
+    except Exception as error:
+        raise ConfigError(f"[task] class {place!r}: {type(error).__name__}: {error}") from error
+    return Task.from_class(model, **settings)
