@@ -13,7 +13,7 @@ KINDS: dict[str, str] = {
     "seed.added": "example id: {tags, source}; body: its fields",
     "seed.verified": "example id: {method: sign-off|argilla, by, statement, at}",
     "eval.locked": "hash of the sorted ids: {ids, file_hash, count}",
-    "cycle.started": "cycle number: {target}",
+    "cycle.started": "cycle number: {target, simulated}",
     "cycle.finished": "cycle number: {release, model, summary}",
     "run.started": "run id: {cycle, settings, seed_set_hash}",
     "run.finished": "run id: {requests, candidates, dropped, seconds}",

@@ -1,0 +1,92 @@
+"""The `seedgate` command: registers the commands and turns errors into one line and an exit code.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 3 refused by a gate; 75 waiting for people.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from seedgate.cli import cycle, data, generate, measure, review, stack
+from seedgate.errors import SeedgateError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="seedgate",
+    help=(
+        "Synthetic training data that a human has approved, row by row.\n\n"
+        "A workspace grows a verified baseline: generate with vLLM, review in Argilla, release what was "
+        "approved, train, measure on a locked set.\n\n"
+        "Example: seedgate init support --example support-desk && cd support && seedgate up"
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+seeds_app = typer.Typer(
+    help="Check, verify and lock the baseline.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens underneath.")] = False,
+) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    # httpx logs whole addresses at INFO; they are noise here.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+app.command("init")(data.init)
+app.command("up")(stack.up)
+app.command("down")(stack.down)
+app.command("status")(stack.status)
+seeds_app.command("check")(data.check)
+seeds_app.command("verify")(data.verify)
+seeds_app.command("lock")(data.lock)
+app.add_typer(seeds_app, name="seeds")
+app.command("cycle")(cycle.cycle)
+app.command("generate")(generate.generate)
+app.command("push")(review.push)
+app.command("pull")(review.pull)
+app.command("adjudicate")(review.adjudicate)
+app.command("release")(measure.release)
+app.command("train")(measure.train)
+app.command("eval")(measure.evaluate)
+app.command("report")(cycle.report)
+app.command("audit")(measure.audit)
+app.command("trace")(measure.trace)
+app.command("demo")(cycle.demo)
+
+
+def main() -> None:
+    """Runs the command line; every error meant for people is one line on standard error."""
+    try:
+        app()
+    except SeedgateError as error:
+        sys.stderr.write(f"seedgate: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("seedgate: stopped; run the same command again to continue\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe went away; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

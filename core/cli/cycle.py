@@ -1,0 +1,97 @@
+"""`cycle`, `report` and `demo`: the whole job."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seedgate.cli.options import DryRun, Json, WorkspaceDir
+from seedgate.cli.output import emit, lines, say
+from seedgate.errors import WaitingError
+
+__all__ = ["cycle", "demo", "report"]
+
+WATCH_EVERY_S = 20.0
+
+
+def cycle(
+    workspace: WorkspaceDir = Path(),
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Wait for the reviewers instead of stopping.")
+    ] = False,
+    cycles: Annotated[
+        int | None, typer.Option(min=1, help="Stop when this many cycles are finished [default: one more].")
+    ] = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Do whatever can be done next: generate, push, pull, release, train, evaluate.
+
+    Stops with exit code 75 while people are needed; run it again (or from a scheduler) and it continues.
+
+    Example: seedgate cycle; echo $?
+    """
+    from seedgate.cycle import cycle_state, next_step, steps
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        if dry_run:
+            step = next_step(ws)
+            emit({"next": str(step) if step else None}, f"next: {step or 'nothing'}", json_output=json)
+            return
+        state = cycle_state(ws)
+        last = cycles or (state.number if state.running else state.number + 1)
+        done: list[dict[str, Any]] = []
+        while True:
+            try:
+                for step, result in steps(ws, stop_after=last, on_step=lambda s: _announce(s, quiet=json)):
+                    done.append({"step": str(step), "report": result})
+                    if not json and result is not None:
+                        say(f"  {result}")
+                break
+            except WaitingError as waiting:
+                if not watch:
+                    raise
+                say(f"{waiting.message}; looking again every {WATCH_EVERY_S:.0f} s (Ctrl-C stops)")
+                time.sleep(WATCH_EVERY_S)
+        text = f"cycle {cycle_state(ws).number} is finished; `seedgate report` shows what it brought"
+        emit({"done": done}, text, json_output=json)
+
+
+def _announce(step: Any, *, quiet: bool) -> Any:
+    if quiet:
+        return None
+    say(f"[{step}]")
+    return lines(f"  {step.name}")
+
+
+def report(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
+    """Show the funnel, the decisions, the releases and the accuracy of each model.
+
+    Example: seedgate report --json
+    """
+    from seedgate.cli.overview import overview
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        view = overview(ws)
+    emit(view.data, view.text, json_output=json)
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="The demo's workspace.")] = Path("demo"),
+    candidates: Annotated[int, typer.Option(min=10, help="Candidates per cycle.")] = 150,
+) -> None:
+    """Run the main job on the shipped example, with a SIMULATED reviewer for cycle 1.
+
+    Starts the embedded stack, measures the base model and the 200 seeds alone, generates, lets a program
+    review through Argilla, releases, trains, measures, and leaves cycle 2's candidates for your own eyes.
+
+    Example: seedgate demo
+    """
+    from seedgate.cli.demo import run_demo
+
+    run_demo(folder, candidates=candidates)

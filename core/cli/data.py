@@ -1,0 +1,185 @@
+"""`init` and `seeds ...`: the workspace and its baseline."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seedgate.cli.options import DryRun, Json, WorkspaceDir
+from seedgate.cli.output import emit
+from seedgate.errors import InputError
+
+__all__ = ["check", "init", "lock", "verify"]
+
+GUIDELINES = """# Guidelines for reviewers
+
+{instructions}
+
+- **approve**: you would have written or accepted this row yourself, text and answer both.
+- **edit**: nearly right; correct the fields, then submit.
+- **reject**: wrong, unnatural, unsafe, off-topic or a repetition; say why.
+"""
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new workspace's folder.")],
+    seeds: Annotated[
+        str | None, typer.Option(help="Verified examples: JSONL, CSV, or a datasets folder or name.")
+    ] = None,
+    evaluation: Annotated[
+        str | None, typer.Option("--eval", help="Evaluation examples, disjoint from the seeds.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="Preset: classification or instruction.")] = "classification",
+    task_file: Annotated[
+        Path | None, typer.Option(help="A TOML file with the whole [task] table, instead of --task.")
+    ] = None,
+    example: Annotated[str | None, typer.Option(help="A shipped example instead: support-desk.")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="COLUMN=FIELD, or COLUMN= to leave it out (repeatable).")
+    ] = None,
+    guidelines: Annotated[Path | None, typer.Option(help="What reviewers are told (Markdown).")] = None,
+    reviewer: Annotated[list[str] | None, typer.Option(help="A reviewer's name (repeatable).")] = None,
+    simulated_reviewer: Annotated[
+        str | None,
+        typer.Option(
+            help="Allow a program to review under this name (simulated...), for demos and tests; fixed for good."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a workspace from a verified baseline.
+
+    Examples:
+
+    seedgate init support --example support-desk
+
+    seedgate init bank --seeds seeds.csv --eval test.csv --map category=label
+    """
+    from seedgate.seeds import create_workspace, example_workspace
+
+    reviewers = tuple(reviewer or ("reviewer",))
+    if example is not None:
+        if example != "support-desk":
+            raise InputError(f"no shipped example {example!r}", hint="use --example support-desk")
+        ws = example_workspace(folder, reviewers=reviewers, simulated_reviewer=simulated_reviewer)
+    else:
+        if seeds is None:
+            raise InputError("no seeds given", hint="pass --seeds FILE, or --example support-desk")
+        columns = _mapping(mapping or [])
+        table = _task_table(folder, task, task_file, seeds, columns)
+        rows, measured = _read(table, seeds, evaluation, columns)
+        text = guidelines.read_text(encoding="utf-8") if guidelines else GUIDELINES
+        ws = create_workspace(
+            folder,
+            name=table["name"],
+            task=table,
+            seeds=rows,
+            evaluation=measured,
+            guidelines=text.replace("{instructions}", table.get("instructions", "")),
+            reviewers=reviewers,
+            simulated_reviewer=simulated_reviewer,
+        )
+    with ws:
+        count, measured_count = ws.ledger.count("seed.added"), _lines(ws.eval_path)
+        text = (
+            f"{ws.root}: {count} seeds, {measured_count} evaluation examples\n"
+            "next: seedgate seeds check; seedgate seeds verify --by YOU; seedgate seeds lock; seedgate up"
+        )
+        emit({"root": str(ws.root), "seeds": count, "evaluation": measured_count}, text, json_output=json)
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    columns = {}
+    for pair in pairs:
+        column, equals, field = pair.partition("=")
+        if not equals or not column:
+            raise InputError(f"--map {pair!r}: write COLUMN=FIELD, or COLUMN= to leave the column out")
+        columns[column] = field
+    return columns
+
+
+def _task_table(
+    folder: Path, preset: str, task_file: Path | None, seeds: str, columns: dict[str, str]
+) -> dict[str, Any]:
+    name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-")[:40] or "task"
+    if task_file is not None:
+        try:
+            data = tomllib.loads(task_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{task_file}: cannot be read as TOML: {error}") from None
+        return {"name": name} | data.get("task", data)
+    if preset != "classification":
+        return {"preset": preset, "name": name}
+    from seedgate.seeds import column_values
+
+    label = next((c for c, field in columns.items() if field == "label"), "label")
+    return {"preset": preset, "name": name, "labels": column_values(seeds, label)}
+
+
+def _read(
+    table: dict[str, Any], seeds: str, evaluation: str | None, columns: dict[str, str]
+) -> tuple[Any, Any]:
+    from seedgate.seeds import read_examples
+    from seedgate.task import Task
+
+    task = Task.from_config(table)
+    rows = read_examples(seeds, task, mapping=columns)
+    return rows, read_examples(evaluation, task, mapping=columns) if evaluation else []
+
+
+def check(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
+    """Look for what is wrong with the baseline: schema, duplicates, balance, overlap with the evaluation set.
+
+    Example: seedgate seeds check
+    """
+    from seedgate.seeds import check_workspace
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        report = check_workspace(ws)
+    emit(report, str(report), json_output=json)
+    if not report.ok:
+        raise InputError("the baseline has errors", hint="mend the rows named above, then run it again")
+
+
+def verify(
+    by: Annotated[str, typer.Option(help="Who vouches for these examples.")],
+    statement: Annotated[
+        str, typer.Option(help="What is vouched for.")
+    ] = "I have read every row and vouch that it is right.",
+    workspace: WorkspaceDir = Path(),
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Sign the baseline off: records who vouches for the seeds, and when. Only before the first generation.
+
+    Example: seedgate seeds verify --by ana
+    """
+    from seedgate.seeds import verify as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        count = run(ws, by=by, statement=statement, dry_run=dry_run)
+    done = "would be verified" if dry_run else "verified"
+    emit({"verified": count, "by": by}, f"{count} seeds {done}, vouched for by {by}", json_output=json)
+
+
+def lock(workspace: WorkspaceDir = Path(), dry_run: DryRun = False, json: Json = False) -> None:
+    """Lock the evaluation set by its hash, before anything is generated.
+
+    Example: seedgate seeds lock
+    """
+    from seedgate.seeds import lock as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        report = run(ws, dry_run=dry_run)
+    emit(report, str(report), json_output=json)

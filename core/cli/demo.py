@@ -1,0 +1,107 @@
+"""The demo: the whole first cycle with a simulated reviewer, then a second one for human eyes.
+
+Everything the program reviewed says "simulated": the account's name, the Argilla workspace, the verdicts,
+the release's manifest and card. The permission for it is fixed when the workspace is made.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from seedgate.cli.output import lines, say, tell
+from seedgate.cycle import begin_cycle, cycle_state, next_step, run_step, steps
+from seedgate.errors import WaitingError
+from seedgate.workspace import CONFIG_NAME, Workspace
+
+__all__ = ["run_demo"]
+
+SIMULATED = "simulated-reviewer"
+STATEMENT = "Authored by hand for the demo, read row by row; see seeds/examples/README.md."
+
+
+def run_demo(folder: Path, *, candidates: int) -> None:
+    """Runs or continues the demo in `folder` and prints what it brought."""
+    started = time.monotonic()
+    if not (folder / CONFIG_NAME).is_file():
+        _make(folder, candidates)
+    with Workspace(folder) as ws:
+        _stack(ws)
+        _first_cycle(ws)
+        _summary(ws, started)
+        _second_cycle(ws)
+        _hand_over(ws)
+
+
+def _make(folder: Path, candidates: int) -> None:
+    from seedgate.seeds import example_workspace, lock, verify
+
+    say(f"[workspace] {folder}: 200 seeds and a disjoint evaluation set, shipped with seedgate")
+    settings = {"generation": {"candidates": candidates}}
+    with example_workspace(folder, simulated_reviewer=SIMULATED, settings=settings) as ws:
+        verify(ws, by="seedgate demo", statement=STATEMENT)
+        say(f"  {lock(ws)}")
+
+
+def _stack(ws: Workspace) -> None:
+    from seedgate.services import StackSpec, up
+
+    say("[stack] vLLM (CPU) and Argilla on this machine")
+    up(ws.root, StackSpec.for_workspace(ws), on_progress=lambda line: say(f"  {line}"))
+
+
+def _first_cycle(ws: Workspace) -> None:
+    while cycle_state(ws).number < 1 or (cycle_state(ws).number == 1 and cycle_state(ws).running):
+        try:
+            for step, result in steps(ws, simulated=True, stop_after=1, on_step=_announce):
+                if result is not None:
+                    say(f"  {result}")
+                if str(step) == "cycle 1: finish":
+                    return
+        except WaitingError:
+            _simulate(ws)
+
+
+def _announce(step: Any) -> Any:
+    say(f"[{step}]")
+    return lines(f"  {step.name}")
+
+
+def _simulate(ws: Workspace) -> None:
+    from seedgate.review import SimulatedReviewer
+    from seedgate.seeds import baseline
+
+    say(f"[review] {SIMULATED} signs in to Argilla and decides; a program, not a person")
+    reviewer = SimulatedReviewer(ws, knowledge=list(baseline(ws).seeds.values()))
+    say(f"  {reviewer.review()}")
+
+
+def _summary(ws: Workspace, started: float) -> None:
+    from seedgate.cli.overview import overview
+
+    say("")
+    tell(overview(ws).text)
+    tell(f"\n{(time.monotonic() - started) / 60:.1f} minutes; intervals that overlap prove nothing.")
+
+
+def _second_cycle(ws: Workspace) -> None:
+    begin_cycle(ws, simulated=False)
+    while (step := next_step(ws)) is not None and step.name in ("generate", "push"):
+        say(f"  {run_step(ws, step, on_progress=_announce(step))}")
+
+
+def _hand_over(ws: Workspace) -> None:
+    from seedgate.review import review_status
+
+    status = review_status(ws)
+    tell("\nCycle 2's candidates wait for your own eyes:")
+    for reviewer in status.reviewers:
+        if reviewer.open:
+            tell(f"  open      {ws.argilla_url()}")
+            tell(f"  user      {reviewer.name}")
+            tell(f"  password  {ws.secrets.get(f'reviewer_{reviewer.name}_password')}")
+            tell(f"  dataset   {reviewer.dataset} ({reviewer.open} to decide)")
+    tell(
+        f"then   seedgate cycle --workspace {ws.root.name}      (stop the stack: seedgate down -w {ws.root.name})"
+    )

@@ -1,0 +1,117 @@
+"""`release`, `train`, `eval`, `audit`, `trace`: from approved rows to a measured model, and the proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedgate.cli.options import DryRun, Json, WorkspaceDir
+from seedgate.cli.output import emit, progress
+from seedgate.errors import SeedgateError
+
+__all__ = ["audit", "evaluate", "release", "trace", "train"]
+
+
+def release(workspace: WorkspaceDir = Path(), dry_run: DryRun = False, json: Json = False) -> None:
+    """Write an immutable release: verified seeds and approved candidates, nothing else.
+
+    Example: seedgate release
+    """
+    from seedgate.finetune import release as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws, progress("releasing", quiet=json) as on_progress:
+        made = run(ws, on_progress=on_progress, dry_run=dry_run)
+    emit(made, str(made), json_output=json)
+
+
+def train(
+    release: Annotated[str | None, typer.Argument(help="A release [default: the newest].")] = None,
+    workspace: WorkspaceDir = Path(),
+    json: Json = False,
+) -> None:
+    """Fine-tune the base model on a release that verifies against the ledger.
+
+    Example: seedgate train r001
+    """
+    from seedgate.finetune import train as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws, progress("training", quiet=json) as on_progress:
+        model = run(ws, release, on_progress=on_progress)
+    emit(model, str(model), json_output=json)
+
+
+def evaluate(
+    model: Annotated[str | None, typer.Argument(help="A trained model [default: the base model].")] = None,
+    against: Annotated[str | None, typer.Option(help="Also test the difference to this model.")] = None,
+    workspace: WorkspaceDir = Path(),
+    json: Json = False,
+) -> None:
+    """Measure a model on the locked evaluation set, through vLLM.
+
+    Example: seedgate eval r001-3c1d90ab --against base
+    """
+    from seedgate.finetune import compare
+    from seedgate.finetune import evaluate as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws, progress("evaluating", quiet=json) as on_progress:
+        name = None if model == "base" else model
+        result = run(ws, name, on_progress=on_progress)
+        comparison = None
+        if against is not None:
+            other = None if against == "base" else against
+            run(ws, other, on_progress=on_progress)
+            comparison = compare(ws, other, name)
+    text = str(result) + (f"\n{comparison}" if comparison else "")
+    emit({"evaluation": result, "comparison": comparison}, text, json_output=json)
+
+
+def audit(
+    workspace: WorkspaceDir = Path(),
+    expect_head: Annotated[
+        str | None,
+        typer.Option(
+            help="A head noted earlier: also notices a history rewritten with its chain recomputed."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Recompute the ledger's chain and every release from it; name each event or row that differs.
+
+    Example: seedgate audit --expect-head 5b0c...
+    """
+    from seedgate.finetune import audit as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws, progress("auditing", quiet=json) as on_progress:
+        faults = run(ws, expect_head=expect_head, on_progress=on_progress)
+        seq, head = ws.ledger.head()
+    lines = [f"{fault.where}: {fault.what}" for fault in faults]
+    clean = f"clean: {seq} events and every release agree"
+    data = {"faults": [fault._asdict() for fault in faults], "events": seq, "head": head}
+    emit(data, "\n".join([*lines, "" if lines else clean, f"head {head}"]).lstrip(), json_output=json)
+    if faults:
+        raise SeedgateError(
+            f"audit found {len(faults)} faults", hint="restore from a backup, or find out who did it"
+        )
+
+
+def trace(
+    row: Annotated[str, typer.Argument(help="Id of an example, or its first 8 or more characters.")],
+    workspace: WorkspaceDir = Path(),
+    json: Json = False,
+) -> None:
+    """Tell where a row came from: prompt, seeds, model, reviewers, releases.
+
+    Example: seedgate trace 3fa91c22
+    """
+    from seedgate.cli.overview import trace_row
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        view = trace_row(ws, row)
+    emit(view.data, view.text, json_output=json)

@@ -1,0 +1,106 @@
+"""How the commands speak: results on standard output, progress and errors on standard error."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = ["as_json", "emit", "lines", "progress", "say", "table", "tell"]
+
+LINE_EVERY_S = 10.0
+"""How often progress is told where there is no terminal to draw a bar on."""
+
+
+def as_json(value: Any) -> Any:
+    """A report as plain JSON values."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [as_json(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def emit(report: Any, as_text: str, *, json_output: bool) -> None:
+    """Prints the report as JSON, or its text for people."""
+    if json_output:
+        sys.stdout.write(json.dumps(as_json(report), ensure_ascii=False, indent=2) + "\n")
+    else:
+        sys.stdout.write(as_text.rstrip() + "\n")
+
+
+def tell(text: str) -> None:
+    """Text that is a command's result, on standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def say(line: str) -> None:
+    """One line to whoever watches."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def table(headers: list[str], rows: list[list[Any]]) -> str:
+    """A plain text table, columns padded; numbers to the right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[i]) for line in [headers, *cells]) for i in range(len(headers))]
+    right = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(headers))]
+
+    def line(parts: list[str]) -> str:
+        padded = (p.rjust(w) if r else p.ljust(w) for p, w, r in zip(parts, widths, right, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(headers), line(["-" * w for w in widths]), *map(line, cells)])
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A place for `(done, total, note)` to go: a bar on a terminal, else a line now and then."""
+    if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        yield lines(title)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None, note="")
+
+        def update(done: int, total: int, note: str) -> None:
+            bar.update(task, completed=done, total=total or None, note=note)
+
+        yield update
+
+
+def lines(title: str) -> Callable[[int, int, str], None]:
+    """A place for progress to go that tells it as a line now and then."""
+    last = time.monotonic() - LINE_EVERY_S
+
+    def update(done: int, total: int, note: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LINE_EVERY_S:
+            last = now
+            of = f" {done}/{total}" if total else (f" {done}" if done else "")
+            say(f"{title}:{of}{' ' + note if note else ''}")
+
+    return update

@@ -1,0 +1,151 @@
+"""Views over the ledger for people: the funnel, accuracy by model, where a row came from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from seedgate.cli.output import table
+from seedgate.cycle import cycle_state
+from seedgate.errors import InputError
+from seedgate.workspace import Workspace
+
+__all__ = ["View", "overview", "trace_row"]
+
+
+@dataclass(frozen=True)
+class View:
+    """The same facts as JSON values and as text."""
+
+    data: dict[str, Any]
+    text: str
+
+
+def overview(ws: Workspace) -> View:
+    """Funnel, decisions, releases and accuracy of the whole workspace."""
+    parts = [_cycle(ws), _funnel(ws), _releases(ws), _accuracy(ws)]
+    data = {key: value for part in parts for key, value in part.data.items()}
+    return View(data, "\n\n".join(part.text for part in parts if part.text))
+
+
+def _cycle(ws: Workspace) -> View:
+    state = cycle_state(ws)
+    what = "running" if state.running else ("finished" if state.number else "none yet")
+    text = f"{ws.config.name}: {ws.task.name}, cycle {state.number or '-'} ({what})"
+    if ws.simulated_reviewer:
+        text += f"; SIMULATED reviewer allowed: {ws.simulated_reviewer}"
+    data = {"workspace": ws.config.name, "cycle": state.number, "running": state.running}
+    return View(data | {"simulated_reviewer": ws.simulated_reviewer}, text)
+
+
+def _funnel(ws: Workspace) -> View:
+    from seedgate.generator import funnel
+    from seedgate.review import decisions
+
+    counts = funnel(ws.ledger)
+    found = decisions(ws)
+    outcomes = Counter(decision.outcome for decision in found.values())
+    simulated = sum(d.outcome == "approved" and d.simulated for d in found.values())
+    why = Counter(f"{d.outcome}: {d.reason}" for d in found.values() if d.outcome != "approved")
+    rows = [
+        ["requests", counts["requests"]],
+        ["items in the answers", counts["items"]],
+        ["dropped by filters", counts["items"] - counts["candidates"]],
+        ["candidates", counts["candidates"]],
+        *(
+            [name, outcomes[name]]
+            for name in ("approved", "rejected", "conflict", "pending", "void")
+            if outcomes[name]
+        ),
+    ]
+    text = table(["funnel", "count"], rows)
+    if simulated:
+        text += f"\nof the approved, {simulated} by the SIMULATED reviewer"
+    dropped = counts["dropped"]
+    if dropped:
+        text += "\ndropped: " + ", ".join(
+            f"{name} {n}" for name, n in sorted(dropped.items(), key=lambda i: -i[1])
+        )
+    return View(
+        {"funnel": counts, "outcomes": dict(outcomes), "approved_simulated": simulated, "why": dict(why)},
+        text,
+    )
+
+
+def _releases(ws: Workspace) -> View:
+    rows, data = [], []
+    for event in ws.ledger.events("release.created"):
+        counts = event.payload["counts"]
+        rows.append(
+            [event.subject, counts["seeds"], counts["approved"], counts["approved_simulated"], event.at[:16]]
+        )
+        data.append({"name": event.subject, "at": event.at, **event.payload})
+    text = table(["release", "seeds", "approved", "of them simulated", "made"], rows) if rows else ""
+    return View({"releases": data}, text)
+
+
+def _accuracy(ws: Workspace) -> View:
+    made = {event.subject: event.payload["release"] for event in ws.ledger.events("model.trained")}
+    latest: dict[str, Any] = {event.subject: event.payload for event in ws.ledger.events("model.evaluated")}
+    rows, data = [], []
+    for model, result in latest.items():
+        low, high = result["interval"]
+        trained_on = made.get(model, "-")
+        rows.append([model, trained_on, f"{result['value']:.3f}", f"{low:.3f} to {high:.3f}", result["n"]])
+        data.append({"model": model, "release": trained_on, **result})
+    metric = next(iter(latest.values()))["metric"] if latest else "accuracy"
+    text = table(["model", "trained on", metric, "95 % interval", "n"], rows) if rows else ""
+    return View({"evaluations": data}, text)
+
+
+def trace_row(ws: Workspace, prefix: str) -> View:
+    """Everything the ledger knows about one example, oldest first.
+
+    Raises:
+        InputError: No example, or more than one, begins with `prefix`.
+    """
+    kinds = ("seed.added", "candidate.created")
+    found = {event.subject for event in ws.ledger.events(*kinds) if event.subject.startswith(prefix)}
+    if len(prefix) < 8 or len(found) != 1:
+        raise InputError(
+            f"{prefix!r} names {len(found)} examples", hint="give the whole id, or at least 8 characters"
+        )
+    (example_id,) = found
+    events = list(ws.ledger.events(subject=example_id))
+    fields = ws.ledger.bodies([example_id]).get(example_id)
+    made = [e for e in events if e.kind == "candidate.created"]
+    requests = [
+        request
+        for event in made
+        for request in ws.ledger.events(
+            "request.completed", subject=event.payload["provenance"]["request_id"]
+        )
+    ]
+    releases = [
+        event.subject
+        for event in ws.ledger.events("release.created")
+        if _in_release(ws, event.subject, example_id)
+    ]
+    lines = [f"{example_id}", f"fields: {fields if fields is not None else 'redacted'}"]
+    for event in [*requests, *events]:
+        lines.append(f"{event.at[:19]}  #{event.seq} {event.kind}  {_short(event.payload)}")
+    lines.append(f"releases: {', '.join(releases) or 'none'}")
+    data = {
+        "id": example_id,
+        "fields": fields,
+        "events": [e._asdict() for e in [*requests, *events]],
+        "in": releases,
+    }
+    return View(data, "\n".join(lines))
+
+
+def _in_release(ws: Workspace, name: str, example_id: str) -> bool:
+    # A 64-digit hash can only stand in the manifest as this row's id.
+    manifest = ws.releases_dir / name / "manifest.json"
+    return manifest.is_file() and f'"{example_id}"' in manifest.read_text(encoding="utf-8")
+
+
+def _short(payload: Any) -> str:
+    text = str(payload)
+    return text if len(text) <= 400 else text[:397] + "..."

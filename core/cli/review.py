@@ -1,0 +1,77 @@
+"""`push`, `pull`, `adjudicate`: the review in Argilla."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seedgate.cli.options import DryRun, Json, WorkspaceDir
+from seedgate.cli.output import emit, progress
+
+__all__ = ["adjudicate", "pull", "push"]
+
+
+def push(
+    workspace: WorkspaceDir = Path(),
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Open another wave although one is still undecided.")
+    ] = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Put the next wave of candidates before the reviewers in Argilla.
+
+    Safe to repeat: an interrupted push is completed, nothing is pushed twice.
+
+    Example: seedgate push
+    """
+    from seedgate.cycle import cycle_state
+    from seedgate.review import push as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws, progress("pushing", quiet=json) as on_progress:
+        state = cycle_state(ws)
+        report = run(
+            ws,
+            cycle=state.number,
+            simulated=state.simulated,
+            ahead=ahead,
+            on_progress=on_progress,
+            dry_run=dry_run,
+        )
+    emit(report, str(report), json_output=json)
+
+
+def pull(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
+    """Fetch what reviewers have submitted. Drafts, discards and suggestions never count.
+
+    Example: seedgate pull
+    """
+    from seedgate.review import pull as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws, progress("pulling", quiet=json) as on_progress:
+        report = run(ws, on_progress=on_progress)
+    emit(report, str(report), json_output=json)
+
+
+def adjudicate(
+    candidate: Annotated[str, typer.Argument(help="Id of the candidate, or its first 8 or more characters.")],
+    decision: Annotated[Literal["approve", "reject"], typer.Argument(help="approve or reject.")],
+    by: Annotated[str, typer.Option(help="Who settles it; none of its reviewers.")],
+    comment: Annotated[str, typer.Option(help="Why.")] = "",
+    workspace: WorkspaceDir = Path(),
+    json: Json = False,
+) -> None:
+    """Settle a conflict between reviewers.
+
+    Example: seedgate adjudicate 3fa91c22 reject --by ana --comment "two issues, neither is this one"
+    """
+    from seedgate.review import adjudicate as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        report = run(ws, candidate, by=by, decision=decision, comment=comment)
+    emit(report, f"{report.candidate_id[:12]}: {report.outcome} ({report.reason})", json_output=json)

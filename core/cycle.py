@@ -1,0 +1,240 @@
+"""The cycle: whatever can be done next, one step at a time, until people are needed.
+
+Nothing is remembered here. Each time, the next step is worked out anew from the ledger, so a scheduler can
+run `seedgate cycle` as often as it likes, and a kill at any instant costs only the step it interrupted.
+
+    seeds verified, evaluation locked
+      -> baseline release -> train -> evaluate              (once)
+      -> cycle n: generate -> push -> people -> pull -> ... -> release -> train -> evaluate -> cycle n + 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seedgate.errors import WaitingError
+from seedgate.ledger import NewEvent
+from seedgate.workspace import Workspace
+
+__all__ = ["CycleState", "Step", "begin_cycle", "cycle_state", "next_step", "run_step", "steps"]
+
+StepName = Literal["start", "generate", "push", "review", "release", "train", "evaluate", "finish"]
+"""`review` is the step that only people can do."""
+
+ProgressFn = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do next.
+
+    Attributes:
+        cycle: The cycle it belongs to; 0 is the baseline.
+        target: A release for `train`, a model for `evaluate`, else empty.
+    """
+
+    name: StepName
+    cycle: int
+    target: str = ""
+
+    def __str__(self) -> str:
+        where = "baseline" if self.cycle == 0 else f"cycle {self.cycle}"
+        return f"{where}: {self.name}{' ' + self.target if self.target else ''}"
+
+
+@dataclass(frozen=True)
+class CycleState:
+    """Where the cycles stand.
+
+    Attributes:
+        number: The running cycle, or the last finished one; 0 before the first.
+        running: Whether cycle `number` is open.
+        simulated: Whether its candidates go to the simulated reviewer.
+        target: How many candidates it wants after the filters.
+    """
+
+    number: int
+    running: bool
+    simulated: bool
+    target: int
+
+
+def cycle_state(ws: Workspace) -> CycleState:
+    """Reads the state of the cycles from the ledger."""
+    started = ws.ledger.last("cycle.started")
+    if started is None:
+        return CycleState(0, False, False, ws.config.generation.candidates)
+    finished = ws.ledger.last("cycle.finished", subject=started.subject)
+    payload = started.payload
+    return CycleState(
+        int(started.subject), finished is None, bool(payload["simulated"]), int(payload["target"])
+    )
+
+
+def begin_cycle(ws: Workspace, *, simulated: bool = False, dry_run: bool = False) -> CycleState:
+    """The running cycle; starts the next one if none runs.
+
+    Raises:
+        RefusedError: Seeds are not verified, or the evaluation set is not locked.
+    """
+    from seedgate.seeds import baseline
+
+    baseline(ws)
+    state = cycle_state(ws)
+    if state.running:
+        return state
+    number, target = state.number + 1, ws.config.generation.candidates
+    if not dry_run:
+        payload = {"target": target, "simulated": simulated}
+        ws.ledger.append([NewEvent("cycle.started", str(number), payload, key=f"cycle-start:{number}")])
+    return CycleState(number, True, simulated, target)
+
+
+def next_step(ws: Workspace) -> Step | None:
+    """What can or must be done next; None when `[cycle] max_cycles` have been finished.
+
+    Raises:
+        RefusedError: Seeds are not verified, or the evaluation set is not locked.
+    """
+    from seedgate.seeds import baseline
+
+    baseline(ws)
+    state = cycle_state(ws)
+    if not state.running:
+        step = _measured(ws, state.number) if state.number or ws.config.cycle.baseline else None
+        if step is not None:
+            return step
+        if ws.config.cycle.max_cycles and state.number >= ws.config.cycle.max_cycles:
+            return None
+        return Step("start", state.number + 1)
+    if not _generated(ws, state):
+        return Step("generate", state.number)
+    return _reviewing(ws, state) or _measured(ws, state.number) or Step("finish", state.number)
+
+
+def _generated(ws: Workspace, state: CycleState) -> bool:
+    """A run that ended by itself counts too: it may have run out of what its plan can give."""
+    return any(
+        event.payload.get("cycle") == state.number
+        for event in ws.ledger.events("run.finished", newest_first=True)
+    )
+
+
+def _reviewing(ws: Workspace, state: CycleState) -> Step | None:
+    from seedgate.review import review_status
+
+    status = review_status(ws)
+    if status.open:
+        return Step("review", state.number)
+    if status.unassigned:
+        return Step("push", state.number)
+    return None
+
+
+def _measured(ws: Workspace, cycle: int) -> Step | None:
+    """The first of release, train and evaluate that is missing for what is approved now."""
+    from seedgate.finetune import release_needed
+
+    if release_needed(ws):
+        return Step("release", cycle)
+    if not ws.config.cycle.train:
+        return None
+    newest = ws.ledger.last("release.created")
+    if newest is None:
+        return None
+    if not _evaluated(ws, ""):
+        return Step("evaluate", cycle)
+    trained = next(
+        (
+            e
+            for e in ws.ledger.events("model.trained", newest_first=True)
+            if e.payload["release"] == newest.subject
+        ),
+        None,
+    )
+    if trained is None:
+        return Step("train", cycle, newest.subject)
+    return None if _evaluated(ws, trained.subject) else Step("evaluate", cycle, trained.subject)
+
+
+def _evaluated(ws: Workspace, model: str) -> bool:
+    lock = ws.ledger.last("eval.locked")
+    return any(
+        lock is not None and event.payload["eval_hash"] == lock.subject
+        for event in ws.ledger.events("model.evaluated", subject=model or "base")
+    )
+
+
+def run_step(
+    ws: Workspace, step: Step, *, simulated: bool = False, on_progress: ProgressFn | None = None
+) -> Any:
+    """Does one step; returns the report of the room that did it.
+
+    Args:
+        simulated: For `start`: this cycle's candidates go to the workspace's simulated reviewer.
+
+    Raises:
+        WaitingError: The step is `review`, and after a pull there is still something to decide.
+    """
+    state = cycle_state(ws)
+    if step.name == "start":
+        return begin_cycle(ws, simulated=simulated)
+    if step.name == "finish":
+        ws.ledger.append([NewEvent("cycle.finished", str(step.cycle), {}, key=f"cycle-finish:{step.cycle}")])
+        return None
+    if step.name == "generate":
+        from seedgate.generator import generate
+
+        return generate(ws, candidates=state.target, cycle=step.cycle, on_progress=on_progress)
+    if step.name in ("push", "review"):
+        return _review(ws, step, state, on_progress)
+    return _measure(ws, step, on_progress)
+
+
+def _review(ws: Workspace, step: Step, state: CycleState, on_progress: ProgressFn | None) -> Any:
+    from seedgate.review import pull, push, review_status
+
+    if step.name == "push":
+        return push(ws, cycle=step.cycle, simulated=state.simulated, on_progress=on_progress)
+    report = pull(ws, on_progress=on_progress)
+    left = review_status(ws).open
+    if left:
+        raise WaitingError(
+            f"{left} candidates of cycle {step.cycle} wait for review at {ws.argilla_url()}",
+            hint="decide them there, then run `seedgate cycle` again (or leave `seedgate cycle --watch` running)",
+        )
+    return report
+
+
+def _measure(ws: Workspace, step: Step, on_progress: ProgressFn | None) -> Any:
+    from seedgate.finetune import evaluate, release, train
+
+    if step.name == "release":
+        return release(ws, on_progress=on_progress)
+    if step.name == "train":
+        return train(ws, step.target, on_progress=on_progress)
+    return evaluate(ws, step.target or None, on_progress=on_progress)
+
+
+def steps(
+    ws: Workspace,
+    *,
+    simulated: bool = False,
+    stop_after: int | None = None,
+    on_step: Callable[[Step], ProgressFn | None] = lambda _: None,
+) -> Iterator[tuple[Step, Any]]:
+    """Does step after step, yielding each with its report.
+
+    Args:
+        stop_after: Ends before starting a cycle above this number.
+        on_step: Told of each step before it runs; gives back where its progress goes.
+
+    Raises:
+        WaitingError: People are needed; everything before that has been done.
+    """
+    while (step := next_step(ws)) is not None:
+        if stop_after is not None and step.name == "start" and step.cycle > stop_after:
+            return
+        yield step, run_step(ws, step, simulated=simulated, on_progress=on_step(step))
