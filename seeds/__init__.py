@@ -1,1 +1,32 @@
-"""Placeholder."""
+"""Seeds: what an example is, reading, checking, verifying them, and the evaluation lock."""
+
+from seedgate.seeds.checking import CheckReport, Finding, check
+from seedgate.seeds.content import output_of, text_of
+from seedgate.seeds.creation import create_workspace, example_workspace
+from seedgate.seeds.locking import LockReport, lock, set_hash
+from seedgate.seeds.near import NearIndex
+from seedgate.seeds.power import smallest_difference
+from seedgate.seeds.reading import Progress, read_examples
+from seedgate.seeds.signoff import verify
+from seedgate.seeds.verified import Baseline, baseline, verified_seeds
+
+__all__ = [
+    "Baseline",
+    "CheckReport",
+    "Finding",
+    "LockReport",
+    "NearIndex",
+    "Progress",
+    "baseline",
+    "check",
+    "create_workspace",
+    "example_workspace",
+    "lock",
+    "output_of",
+    "read_examples",
+    "set_hash",
+    "smallest_difference",
+    "text_of",
+    "verified_seeds",
+    "verify",
+]

@@ -1,0 +1,193 @@
+"""`seedgate init`: a new workspace, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from seedgate.canonical import canonical_json
+from seedgate.config import load_config
+from seedgate.errors import InputError, RefusedError
+from seedgate.files import fsync_dir, os_errors
+from seedgate.ledger import Ledger, NewEvent
+from seedgate.records import Example
+from seedgate.seeds.configfile import config_text
+from seedgate.seeds.reading import read_examples
+from seedgate.seeds.signoff import added
+from seedgate.task import Task
+from seedgate.workspace import CONFIG_NAME, Workspace
+
+__all__ = ["create_workspace", "example_workspace"]
+
+_OWN = (CONFIG_NAME, "seeds.jsonl", "eval.jsonl", "guidelines.md", ".seedgate", "releases", "models")
+_BEGINNING = ("workspace.created", "seed.added")
+
+
+def create_workspace(
+    root: Path,
+    *,
+    name: str,
+    task: Mapping[str, Any],
+    seeds: Sequence[Example],
+    evaluation: Sequence[Example],
+    guidelines: str,
+    reviewers: tuple[str, ...] = ("reviewer",),
+    simulated_reviewer: str | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Workspace:
+    """Makes a workspace in `root` and opens it.
+
+    Args:
+        root: A folder that does not exist, or has no workspace in it yet.
+        name: Short name: lower-case letters, digits, hyphens.
+        task: The `[task]` table.
+        seeds: The examples to be verified.
+        evaluation: The examples to be locked; may be empty.
+        guidelines: What reviewers are told, in markdown.
+        reviewers: Argilla user names.
+        simulated_reviewer: The account that a program may answer with, for demonstrations; its name
+            starts with `simulated`. Fixed from here on.
+        settings: Other tables of `seedgate.toml`, as `{"policy": {"verified_seeds": 50}}`.
+
+    Raises:
+        InputError: Something given does not fit; `root` is unchanged.
+        RefusedError: `root`, or the ledger that is configured, holds a workspace already.
+    """
+    if simulated_reviewer is not None and not simulated_reviewer.startswith("simulated"):
+        raise InputError(
+            f"simulated reviewer {simulated_reviewer!r}: the name must start with 'simulated'",
+            hint="choose a name that nobody can take for a person's",
+        )
+    root = root.resolve()
+    tables = {key: dict(table) for key, table in (settings or {}).items()}
+    tables["review"] = {"reviewers": list(reviewers)} | tables.get("review", {})
+    with _built_beside(root) as folder:
+        _write(folder / CONFIG_NAME, config_text(name, task, tables))
+        load_config(folder / CONFIG_NAME)
+        _write(folder / "seeds.jsonl", _lines(seeds))
+        _write(folder / "eval.jsonl", _lines(evaluation))
+        _write(folder / "guidelines.md", guidelines)
+        (folder / ".seedgate").mkdir(mode=0o700)
+        # Ignores itself, too: what a person keeps in `.gitignore` stays theirs.
+        _write(folder / ".seedgate" / ".gitignore", "*\n")
+        with Workspace(folder) as staged:
+            _check_rows(staged, seeds, evaluation)
+            staged.guidelines()
+            _first_events(staged, name, seeds, simulated_reviewer)
+    return Workspace(root)
+
+
+def example_workspace(root: Path, *, simulated: bool = False, **overrides: Any) -> Workspace:
+    """A workspace from the shipped example, a support desk with ten labels and 200 seeds.
+
+    Args:
+        root: As for `create_workspace`.
+        simulated: Whether a program may answer as the reviewer `simulated-reviewer`.
+        overrides: Other arguments of `create_workspace`.
+    """
+    with as_file(files("seedgate.seeds.examples").joinpath("support_desk")) as example:
+        table = tomllib.loads((example / "task.toml").read_text(encoding="utf-8"))
+        guidelines = (example / "guidelines.md").read_text(encoding="utf-8")
+        given: dict[str, Any] = {
+            "name": "support-desk",
+            "task": table,
+            "guidelines": guidelines,
+            "simulated_reviewer": "simulated-reviewer" if simulated else None,
+        } | overrides
+        task = Task.from_config(given["task"])
+        for part, file in (("seeds", "seeds.jsonl"), ("evaluation", "eval.jsonl")):
+            if part not in given:
+                given[part] = read_examples(str(example / file), task)
+    return create_workspace(root, **given)
+
+
+@contextmanager
+def _built_beside(root: Path) -> Iterator[Path]:
+    """A new folder that becomes `root` (or, where that exists, moves into it) when the block ends well."""
+    _refuse_workspace(root)
+    exists = root.is_dir()
+    with os_errors(root, "making the workspace"):
+        root.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".seedgate-init-", dir=root if exists else root.parent))
+    try:
+        yield folder
+        with os_errors(root, "making the workspace"):
+            folder.chmod(0o755)
+            if exists:
+                _move_in(folder, root)
+            else:
+                folder.rename(root)
+            fsync_dir(root.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_workspace(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file", hint="name a folder")
+    for name in _OWN:
+        if (root / name).exists():
+            what = "is a workspace already" if name == CONFIG_NAME else f"has a {name} already"
+            raise RefusedError(f"{root}: {what}", hint="choose another folder")
+
+
+def _move_in(folder: Path, root: Path) -> None:
+    """The configuration last: it is what makes a folder a workspace."""
+    moved: list[Path] = []
+    try:
+        for name in sorted((item.name for item in folder.iterdir()), key=lambda name: name == CONFIG_NAME):
+            (folder / name).rename(root / name)
+            moved.append(root / name)
+    except OSError:
+        for path in moved:
+            path.rename(folder / path.name)
+        raise
+
+
+def _write(path: Path, text: str) -> None:
+    with os_errors(path, "writing"):
+        path.write_text(text, encoding="utf-8")
+
+
+def _lines(examples: Sequence[Example]) -> str:
+    rows = (example.fields | ({"tags": list(example.tags)} if example.tags else {}) for example in examples)
+    return "".join(canonical_json(row) + "\n" for row in rows)
+
+
+def _check_rows(ws: Workspace, seeds: Sequence[Example], evaluation: Sequence[Example]) -> None:
+    for examples in (seeds, evaluation):
+        for example in examples:
+            try:
+                ws.task.validate_fields(example.fields)
+            except InputError as error:
+                raise InputError(f"{example.source or example.id[:12]}: {error}") from None
+
+
+def _first_events(ws: Workspace, name: str, seeds: Sequence[Example], simulated: str | None) -> None:
+    first = NewEvent(
+        "workspace.created",
+        name,
+        {
+            "task_hash": ws.task.hash,
+            "name": name,
+            "simulated_reviewer": simulated,
+            "policy": ws.config.policy.model_dump(mode="json"),
+        },
+        key="workspace",
+    )
+    with Ledger.create(ws.ledger_url) as ledger:
+        # Only a ledger elsewhere (PostgreSQL) has events here: those of an `init` that was killed, or
+        # another workspace's.
+        begun, newest = next(ledger.events(), None), ledger.last()
+        if begun and newest and (begun.payload != first.payload or newest.kind not in _BEGINNING):
+            raise RefusedError(
+                f"the ledger {ledger!r} holds the workspace {begun.subject!r} already",
+                hint="give this workspace a ledger of its own",
+            )
+        ledger.append([first, *(added(seed) for seed in seeds)])

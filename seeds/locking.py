@@ -1,0 +1,103 @@
+"""`seeds lock`: the evaluation set is fixed before anything is generated, so that nothing can be fitted to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+from seedgate.canonical import content_hash, sha256
+from seedgate.errors import RefusedError
+from seedgate.files import os_errors
+from seedgate.ledger import Event, NewEvent
+from seedgate.records import Example
+from seedgate.seeds.checking import check
+from seedgate.seeds.power import smallest_difference
+from seedgate.seeds.reading import Progress, read_examples
+from seedgate.workspace import Workspace
+
+__all__ = ["LockReport", "lock", "set_hash"]
+
+
+class LockReport(BaseModel):
+    """What was locked.
+
+    Attributes:
+        eval_hash: Hash of the sorted ids: the content of the set, whatever the order of its rows.
+        file_hash: SHA-256 of `eval.jsonl`.
+        smallest_difference: Smallest difference in accuracy that a paired test on the set can show with
+            power .8 at alpha .05, as a share; None if it can show none.
+        already: Whether the same set was locked before.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int
+    eval_hash: str
+    file_hash: str
+    smallest_difference: float | None
+    already: bool
+
+
+def set_hash(ids: Iterable[str]) -> str:
+    """The hash of a set of examples, from their ids."""
+    return content_hash(sorted(ids))
+
+
+def lock(ws: Workspace, *, dry_run: bool = False, on_progress: Progress | None = None) -> LockReport:
+    """Locks `eval.jsonl`; locking the same content again changes nothing.
+
+    Raises:
+        InputError: A file cannot be read.
+        RefusedError: The set is too small, overlaps with the seeds, or another set is locked already.
+    """
+    evaluation = read_examples(str(ws.eval_path), ws.task, on_progress=on_progress)
+    ids = sorted(example.id for example in evaluation)
+    with os_errors(ws.eval_path, "reading"):
+        file_hash = sha256(ws.eval_path.read_bytes())
+    report = LockReport(
+        count=len(ids),
+        eval_hash=set_hash(ids),
+        file_hash=file_hash,
+        smallest_difference=smallest_difference(len(ids)),
+        already=_already(ws.ledger.last("eval.locked"), set_hash(ids)),
+    )
+    if report.already:
+        return report
+    if len(ids) < ws.config.policy.min_eval:
+        raise RefusedError(
+            f"{ws.eval_path.name} has {len(ids)} rows; the policy wants {ws.config.policy.min_eval}",
+            hint="add examples, or lower policy.min_eval in seedgate.toml",
+        )
+    _refuse_overlap(ws, evaluation, on_progress)
+    if not dry_run:
+        payload = {"ids": ids, "file_hash": file_hash, "count": len(ids)}
+        ws.ledger.append([NewEvent("eval.locked", report.eval_hash, payload, key="eval-lock")])
+    return report
+
+
+def _already(event: Event | None, eval_hash: str) -> bool:
+    if event is None:
+        return False
+    if event.subject != eval_hash:
+        raise RefusedError(
+            f"another evaluation set of {event.payload['count']} rows was locked on {event.at[:10]}",
+            hint="restore that eval.jsonl, or make a new workspace",
+        )
+    return True
+
+
+def _refuse_overlap(ws: Workspace, evaluation: list[Example], on_progress: Progress | None) -> None:
+    """Against the rows of `seeds.jsonl` and the seeds in the ledger, which may be gone from the file."""
+    seeds = {seed.id: seed for seed in read_examples(str(ws.seeds_path), ws.task)}
+    events = {event.subject: event for event in ws.ledger.events("seed.added") if event.subject not in seeds}
+    for id_, fields in ws.ledger.bodies(events).items():
+        seeds[id_] = Example(fields=fields, source=events[id_].payload["source"])
+    threshold = ws.config.policy.near_duplicate
+    report = check(
+        list(seeds.values()), evaluation, ws.task, near_duplicate=threshold, on_progress=on_progress
+    )
+    overlaps = [finding for finding in report.errors if finding.code == "overlap"]
+    if overlaps:
+        more = f" (and {len(overlaps) - 1} more)" if len(overlaps) > 1 else ""
+        raise RefusedError(f"{overlaps[0]}{more}")

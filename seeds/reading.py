@@ -1,0 +1,184 @@
+"""Examples out of any source, each checked against the Task, with one clear line per problem."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from seedgate.errors import InputError
+from seedgate.records import Example
+from seedgate.seeds.sources import Problem, RawRow, open_source
+from seedgate.task import Field, Task
+
+__all__ = ["Progress", "read_examples"]
+
+Progress = Callable[[int, int, str], None]
+"""Told (done, total, note) from time to time; total is 0 where it isn't known beforehand."""
+
+MAX_PROBLEMS = 20
+_TOLD_EVERY = 2000
+
+
+def read_examples(
+    source: str,
+    task: Task,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    split: str = "train",
+    tags_column: str = "tags",
+    on_progress: Progress | None = None,
+) -> list[Example]:
+    """The examples of a file, a folder saved by `datasets`, or a dataset of the hub.
+
+    Args:
+        source: A .jsonl, .ndjson, .csv or .tsv file, a folder, or a hub name.
+        task: What a row must look like.
+        mapping: Source column to the task field it holds, or to "" for a column to drop.
+        split: Which split of a dataset.
+        tags_column: The column with tags (a list; in CSV separated by semicolons), if there is one.
+        on_progress: Told how many rows were read.
+
+    Returns:
+        At least one example, in the source's order, no two with the same content. `Example.source` is
+        `name:line` (`name:row` for tables and datasets; a table's header is row 1).
+
+    Raises:
+        InputError: Says what is wrong and where, for the first problem, and where the next ones are.
+    """
+    columns = _Columns(task, mapping or {}, tags_column)
+    examples: dict[str, Example] = {}
+    problems: list[Problem] = []
+    count = 0
+    for count, row in enumerate(open_source(source, split=split), 1):
+        try:
+            example = _example(row, columns)
+            if example.id in examples:
+                raise InputError(f"the same content as {examples[example.id].source}: remove one of them")
+            examples[example.id] = example
+        except InputError as error:
+            problems.append(Problem(row.place, str(error)))
+            if len(problems) == MAX_PROBLEMS:
+                break
+        if on_progress and count % _TOLD_EVERY == 0:
+            on_progress(count, 0, f"reading {source}")
+    if problems:
+        raise InputError(_summary(problems))
+    columns.all_seen(source)
+    if not examples:
+        raise InputError(f"{source}: holds no rows", hint="give at least one example")
+    if on_progress:
+        on_progress(count, count, f"read {source}")
+    return list(examples.values())
+
+
+def _summary(problems: list[Problem]) -> str:
+    first, *others = problems
+    text = f"{first.place}: {first.what}"
+    if not others:
+        return text
+    places = ", ".join(problem.place.rpartition(":")[2] for problem in others)
+    end = ", and perhaps later" if len(problems) == MAX_PROBLEMS else ""
+    return f"{text} (and {len(others)} more problems, in lines {places}{end})"
+
+
+def _example(row: RawRow | Problem, columns: _Columns) -> Example:
+    if isinstance(row, Problem):
+        raise InputError(row.what)
+    fields, tags = columns.split(row)
+    checked = columns.task.validate_fields(fields)
+    for field in columns.task.fields:
+        _readable(field, checked[field.name])
+    return Example(fields=checked, tags=tags, source=row.place)
+
+
+def _readable(field: Field, value: Any) -> None:
+    if not isinstance(value, str):
+        return
+    for at, char in enumerate(value):
+        if unicodedata.category(char) == "Cc" and char not in "\n\t":
+            raise InputError(
+                f"field {field.name!r}: control character U+{ord(char):04X} at position {at + 1}"
+            )
+    if field.type == "text" and field.required and not value.strip():
+        raise InputError(f"field {field.name!r} is blank")
+
+
+class _Columns:
+    """Which column of the source is which field of the task."""
+
+    def __init__(self, task: Task, mapping: Mapping[str, str], tags_column: str) -> None:
+        self.task = task
+        self._names = [field.name for field in task.fields]
+        self._tags_column = tags_column
+        self._mapping = dict(mapping)
+        self._unseen = set(mapping)
+        targets = [target for target in mapping.values() if target]
+        for target in targets:
+            if target not in (*self._names, "tags"):
+                raise InputError(f"mapping: {target!r} is no field of the task", hint=self._known(target))
+            if targets.count(target) > 1:
+                raise InputError(f"mapping: two columns are mapped to {target!r}", hint="keep one of them")
+
+    def split(self, row: RawRow) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The row's fields under the task's names, and its tags."""
+        fields: dict[str, Any] = {}
+        tags: tuple[str, ...] = ()
+        for column, value in row.values.items():
+            self._unseen.discard(column)
+            target = self._mapping.get(column, "tags" if column == self._tags_column else column)
+            if not target:
+                continue
+            if target == "tags":
+                tags = _tags(value, row.cells)
+            elif target not in self._names:
+                raise InputError(f"unknown field {column!r}", hint=self._advice(column))
+            elif target in fields:
+                raise InputError(
+                    f"two columns hold the field {target!r}", hint=f"drop one: mapping {column}="
+                )
+            else:
+                fields[target] = self._value(target, value, row.cells)
+        return fields, tags
+
+    def all_seen(self, source: str) -> None:
+        """InputError for a mapped column that no row had."""
+        if self._unseen:
+            raise InputError(f"{source}: no row has the mapped column {min(self._unseen)!r}")
+
+    def _value(self, name: str, value: Any, cells: bool) -> Any:
+        field = self.task.field(name)
+        if value is None and not field.required:
+            return ""
+        if cells and field.type == "multilabel":
+            return _list(value)
+        return value
+
+    def _known(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self._names, n=1, cutoff=0.5)
+        return f"did you mean {near[0]!r}?" if near else f"the task has: {', '.join(self._names)}"
+
+    def _advice(self, column: str) -> str:
+        near = difflib.get_close_matches(column, self._names, n=1, cutoff=0.5)
+        target = near[0] if near else "FIELD"
+        return f"{self._known(column)}; rename it with mapping {column}={target}, or drop it with {column}="
+
+
+def _list(cell: str) -> list[str]:
+    if cell.lstrip().startswith("["):
+        try:
+            return [str(item) for item in json.loads(cell)]
+        except ValueError:
+            pass
+    return [part.strip() for part in cell.split(";") if part.strip()]
+
+
+def _tags(value: Any, cells: bool) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    given = _list(value) if cells else value
+    if not isinstance(given, list) or not all(isinstance(tag, str) and tag.strip() for tag in given):
+        raise InputError(f"tags must be a list of words, found {str(value)[:60]!r}")
+    return tuple(dict.fromkeys(unicodedata.normalize("NFC", tag.strip()) for tag in given))

@@ -1,0 +1,211 @@
+"""Raw rows out of files: JSON lines, CSV, TSV, and whatever the `datasets` library opens.
+
+Each source yields `RawRow`s or, for a line that is no row, a `Problem`; both know the place they came from.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seedgate.canonical import strict_loads
+from seedgate.errors import InputError
+
+__all__ = ["Problem", "RawRow", "open_source"]
+
+JSON_LINES = (".jsonl", ".ndjson")
+DELIMITED = {".csv": ",", ".tsv": "\t"}
+MAX_LINE_BYTES = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class RawRow:
+    """One row as found. `cells`: whether every value is text from a table (CSV), lists included."""
+
+    place: str
+    values: Mapping[str, Any]
+    cells: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong at a place."""
+
+    place: str
+    what: str
+
+
+def open_source(source: str, *, split: str) -> Iterator[RawRow | Problem]:
+    """The rows of a file, a saved dataset's folder, or a dataset of the Hugging Face hub.
+
+    Raises:
+        InputError: There is no such thing, or nothing here reads it.
+    """
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if path.is_dir() or (not path.exists() and suffix not in (*JSON_LINES, *DELIMITED)):
+        return _dataset(source, path, split)
+    if not path.is_file():
+        raise InputError(f"{source}: no such file", hint="check the path")
+    if suffix in JSON_LINES:
+        return _json_lines(path)
+    if suffix in DELIMITED:
+        return _table(path, DELIMITED[suffix])
+    raise InputError(
+        f"{source}: a {suffix or 'suffixless'} file is not read",
+        hint="give .jsonl (one JSON object per line), .csv, .tsv, or a folder saved by `datasets`",
+    )
+
+
+# -- text files --------------------------------------------------------------------------------------
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str | Problem]]:
+    """Numbered lines as text, without their line ends; stops after a line that is not UTF-8."""
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while raw := file.readline(MAX_LINE_BYTES):
+                number += 1
+                if number == 1:
+                    if raw.startswith(_UTF16):
+                        yield 1, Problem(_at(path, 1), _encoding(raw, 0, "looks like UTF-16"))
+                        return
+                    raw = raw.removeprefix(_BOM)
+                if len(raw) >= MAX_LINE_BYTES:
+                    yield number, Problem(_at(path, number), f"a line of more than {MAX_LINE_BYTES >> 20} MB")
+                    return
+                try:
+                    yield number, raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+                except UnicodeDecodeError as error:
+                    yield number, Problem(_at(path, number), _encoding(raw, error.start, "is not UTF-8"))
+                    return
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _at(path: Path, line: int) -> str:
+    return f"{path.name}:{line}"
+
+
+def _encoding(raw: bytes, at: int, what: str) -> str:
+    return f"byte 0x{raw[at]:02X} at column {at + 1} {what}: save the file as UTF-8"
+
+
+def _json_lines(path: Path) -> Iterator[RawRow | Problem]:
+    for number, line in _lines(path):
+        place = _at(path, number)
+        if isinstance(line, Problem):
+            yield line
+            continue
+        if not line.strip():
+            continue
+        try:
+            value = strict_loads(line)
+        except json.JSONDecodeError as error:
+            yield Problem(place, f"malformed JSON at column {error.colno}: {error.msg.lower()}")
+            continue
+        except ValueError as error:
+            yield Problem(place, f"malformed JSON: {error}")
+            continue
+        if isinstance(value, dict):
+            yield RawRow(place, value)
+        else:
+            kinds = {list: "an array", str: "a string", type(None): "null", bool: "true or false"}
+            found = kinds.get(type(value), "a number")
+            yield Problem(place, f"{found} instead of an object: write one JSON object per line")
+
+
+def _table(path: Path, delimiter: str) -> Iterator[RawRow | Problem]:
+    """Rows under a header; places count the header as row 1, as editors and spreadsheets do."""
+    stopped: list[Problem] = []
+
+    def lines() -> Iterator[str]:
+        for _, line in _lines(path):
+            if isinstance(line, Problem):
+                stopped.append(line)
+                return
+            yield line + "\n"
+
+    reader = csv.reader(lines(), delimiter=_delimiter(path, delimiter), strict=True)
+    header: list[str] | None = None
+    row = 0
+    try:
+        for cells in reader:
+            row += 1
+            if header is None:
+                header = [cell.strip() for cell in cells]
+                twice = {name for name in header if header.count(name) > 1}
+                if twice:
+                    yield Problem(_at(path, row), f"column {min(twice)!r} appears twice in the header")
+                    return
+            elif not cells:
+                continue
+            elif len(cells) != len(header):
+                yield Problem(_at(path, row), f"{len(cells)} cells, but the header has {len(header)}")
+            else:
+                yield RawRow(_at(path, row), dict(zip(header, cells, strict=True)), cells=True)
+    except csv.Error as error:
+        yield Problem(_at(path, row + 1), f"malformed row: {error}")
+    yield from stopped
+
+
+def _delimiter(path: Path, usual: str) -> str:
+    """Spreadsheets of many countries write CSV with semicolons."""
+    first = next((line for _, line in _lines(path)), "")
+    return ";" if usual == "," and isinstance(first, str) and ";" in first and "," not in first else usual
+
+
+# -- the datasets library ----------------------------------------------------------------------------
+
+
+def _dataset(source: str, path: Path, split: str) -> Iterator[RawRow | Problem]:
+    if not path.exists() and not _HUB_NAME.fullmatch(source):
+        raise InputError(f"{source}: no such file or folder", hint="check the path")
+    data = _open_dataset(source, path, split)
+    named = {
+        name: feature.int2str
+        for name, feature in (data.features or {}).items()
+        if hasattr(feature, "int2str")
+    }
+    name = path.name or source
+    return _dataset_rows(name, data, named)
+
+
+def _dataset_rows(name: str, data: Any, named: Mapping[str, Any]) -> Iterator[RawRow | Problem]:
+    for number, row in enumerate(data, 1):
+        values = {
+            key: named[key](value) if key in named and isinstance(value, int) and value >= 0 else value
+            for key, value in row.items()
+        }
+        yield RawRow(f"{name}:{number}", values)
+
+
+def _open_dataset(source: str, path: Path, split: str) -> Any:
+    try:
+        import datasets
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{source}: reading datasets needs the `datasets` library", hint="pip install 'seedgate[train]'"
+        ) from None
+    saved = path.is_dir() and any((path / mark).is_file() for mark in ("state.json", "dataset_dict.json"))
+    try:
+        data = datasets.load_from_disk(source) if saved else datasets.load_dataset(source, split=split)
+    except Exception as error:
+        # The library lets any of its parts' errors through: HTTP, hub, Arrow, file system.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        hint = "check the folder" if path.exists() else "check the name and the network, or give a local file"
+        raise InputError(f"{source}: datasets cannot open it: {reason[:200]}", hint=hint) from None
+    if isinstance(data, datasets.DatasetDict):
+        if split not in data:
+            raise InputError(f"{source}: no split {split!r}", hint=f"choose one of {', '.join(data)}")
+        return data[split]
+    return data

@@ -1,0 +1,76 @@
+"""The baseline every later room builds on: verified seeds and a locked evaluation set, or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seedgate.errors import RefusedError
+from seedgate.records import Example
+from seedgate.seeds.locking import set_hash
+from seedgate.seeds.reading import read_examples
+from seedgate.workspace import Workspace
+
+__all__ = ["Baseline", "baseline", "verified_seeds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a workspace holds before anything is generated.
+
+    Attributes:
+        seeds: Verified seeds by id, in the order they were added; their content is the ledger's.
+        vouched: Id of a seed to who vouched for it.
+        evaluation: The locked evaluation set, in the file's order.
+        eval_hash: Its hash, as locked.
+    """
+
+    seeds: dict[str, Example]
+    vouched: dict[str, str]
+    evaluation: tuple[Example, ...]
+    eval_hash: str
+
+    @property
+    def seed_set_hash(self) -> str:
+        """The hash of the set of verified seeds."""
+        return set_hash(self.seeds)
+
+
+def verified_seeds(ws: Workspace) -> tuple[dict[str, Example], dict[str, str]]:
+    """The verified seeds by id in the order they were added, and who vouched for each."""
+    vouched = {event.subject: str(event.payload["by"]) for event in ws.ledger.events("seed.verified")}
+    bodies = ws.ledger.bodies(vouched)
+    seeds = {
+        event.subject: Example(
+            fields=bodies[event.subject],
+            tags=tuple(event.payload.get("tags", ())),
+            source=event.payload.get("source", ""),
+        )
+        for event in ws.ledger.events("seed.added")
+        if event.subject in bodies
+    }
+    return seeds, {id_: vouched[id_] for id_ in seeds}
+
+
+def baseline(ws: Workspace) -> Baseline:
+    """The verified seeds and the locked evaluation set.
+
+    Raises:
+        RefusedError: Too few seeds are verified, nothing is locked, or `eval.jsonl` is not what was locked.
+    """
+    seeds, vouched = verified_seeds(ws)
+    wanted = ws.config.policy.verified_seeds
+    if len(seeds) < wanted:
+        raise RefusedError(
+            f"{len(seeds)} seeds are verified; the policy wants {wanted}",
+            hint="add examples to seeds.jsonl, then run `seedgate seeds verify`",
+        )
+    locked = ws.ledger.last("eval.locked")
+    if locked is None:
+        raise RefusedError("the evaluation set is not locked", hint="run `seedgate seeds lock`")
+    evaluation = tuple(read_examples(str(ws.eval_path), ws.task))
+    if set_hash(example.id for example in evaluation) != locked.subject:
+        raise RefusedError(
+            f"{ws.eval_path.name} is not what was locked on {locked.at[:10]}",
+            hint="restore the locked file, or make a new workspace",
+        )
+    return Baseline(seeds, vouched, evaluation, locked.subject)
