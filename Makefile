@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-CODE := core seeds generator review finetune tests benchmarks
+CODE := core seeds generator review finetune tests benchmarks docs
 ROOMS := seeds generator review finetune
 LINKS := build/typecheck/seedgate
 export PYTHON
