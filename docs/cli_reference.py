@@ -1,60 +1,58 @@
-"""Writes docs/cli.md from the commands' own --help, so that the reference can't differ from the program.
-
-`python docs/cli_reference.py` writes it; with `--check` it only tells whether the file is current (exit code 1: no).
-"""
+"""Writes docs/cli.md from the commands' own --help; with --check, says whether it is up to date."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import typer.main
-
-from seedgate.cli.app import app
+os.environ["COLUMNS"] = "100"
+os.environ["TERMINAL_WIDTH"] = "100"
 
 TARGET = Path(__file__).with_name("cli.md")
-WIDTH = 100
+INTRO = """# Command line
 
-HEAD = """# Command line
-
-Written by `make docs` from `--help`; change the help texts, not this file. Exit codes: 0 done; 1 failed;
-2 wrong usage or bad input; 3 refused by a gate; 75 waiting for people.
+Written by `make docs` from `--help`; a test keeps it true. Exit codes: 0 done; 1 failed; 2 wrong usage or bad
+input; 3 refused by a gate; 75 waiting for people.
 """
 
 
-def helps(command: Any, context: Any) -> Iterator[tuple[str, str]]:
-    """The full name and help text of a command and of all below it, in the order of registration."""
-    yield context.command_path, command.get_help(context)
-    for name, child in getattr(command, "commands", {}).items():
-        if not child.hidden:
-            yield from helps(child, _context(child, name, parent=context))
-
-
-def _context(command: Any, name: str, parent: Any = None) -> Any:
-    settings = {**command.context_settings, "terminal_width": WIDTH}
-    return command.context_class(command, info_name=name, parent=parent, **settings)
-
-
 def reference() -> str:
-    """The whole file."""
-    command = typer.main.get_command(app)
-    sections = (
-        f"## {name}\n\n```text\n{text.rstrip()}\n```\n"
-        for name, text in helps(command, _context(command, "seedgate"))
-    )
-    return "\n".join([HEAD, *sections])
+    """The whole page."""
+    import typer
+    from typer.testing import CliRunner
+
+    from seedgate.cli.app import app
+
+    runner = CliRunner()
+    group = typer.main.get_command(app)
+    parts = [INTRO]
+
+    def section(path: list[str]) -> None:
+        shown = runner.invoke(app, [*path, "--help"], prog_name="seedgate", terminal_width=100)
+        if shown.exit_code:
+            raise SystemExit(f"seedgate {' '.join(path)} --help failed: {shown.output}")
+        title = " ".join(["seedgate", *path])
+        text = "\n".join(line.rstrip() for line in shown.output.strip().splitlines())
+        parts.append(f"## {title}\n\n```text\n{text}\n```\n")
+
+    section([])
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        section([name])
+        for sub in getattr(command, "commands", {}):
+            section([name, sub])
+    return "\n".join(parts)
 
 
-def main(arguments: list[str]) -> int:
-    """Writes the file, or checks it."""
+def main() -> None:
+    """Writes the page, or checks it."""
     text = reference()
-    if "--check" in arguments:
-        return int(not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text)
+    if "--check" in sys.argv:
+        if not TARGET.is_file() or TARGET.read_text(encoding="utf-8") != text:
+            sys.exit("docs/cli.md is out of date: run `make docs`")
+        return
     TARGET.write_text(text, encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
