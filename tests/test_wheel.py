@@ -92,19 +92,22 @@ def test_the_wheel_carries_the_licence(wheel: Path) -> None:
 
 def test_every_module_imports_without_extras(python: Path) -> None:
     modules = [
-        name.removesuffix(".py").removesuffix("/__init__")
-        for name in expected_files()
-        if name.endswith(".py")
+        Path(name) for name in expected_files() if name.endswith(".py") and not name.endswith("__main__.py")
     ]
-    names = sorted(name.replace("/", ".") for name in modules if not name.endswith("__main__"))
+    site = Path(run(python, "-I", "-c", "import seedgate; print(*seedgate.__path__)").strip()).parent
+    # Scripts that Argilla's own environment runs, never imported: its packages are in no extra.
+    own = [
+        path for path in modules if "\nfrom argilla_server" not in (site / path).read_text(encoding="utf-8")
+    ]
+    assert len(modules) - len(own) <= 1
+    names = sorted(".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in own)
     printed = run(python, "-I", "-c", IMPORT_ALL, cwd=python.parent, stdin="\n".join(names))
     assert printed == "heavy:\n"
 
 
 def test_the_command_answers(python: Path) -> None:
-    helped = run(python.parent / "seedgate", "--help", cwd=python.parent)
-    assert "generate" in helped
-    assert helped == run(python, "-I", "-m", "seedgate", "--help", cwd=python.parent)
+    assert "generate" in run(python.parent / "seedgate", "--help", cwd=python.parent)
+    assert "generate" in run(python, "-I", "-m", "seedgate", "--help", cwd=python.parent)
 
 
 def test_the_shipped_example_is_readable_from_the_package(python: Path) -> None:
