@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from seedgate.cli.options import DryRun, Json, WorkspaceDir
-from seedgate.cli.output import emit
+from seedgate.cli.output import emit, progress, table
 from seedgate.errors import InputError
 
 __all__ = ["check", "init", "lock", "verify"]
@@ -140,12 +140,22 @@ def check(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
 
     Example: seedgate seeds check
     """
-    from seedgate.seeds import check_workspace
+    from seedgate.seeds import check as run
+    from seedgate.seeds import read_examples
     from seedgate.workspace import Workspace
 
-    with Workspace(workspace) as ws:
-        report = check_workspace(ws)
-    emit(report, str(report), json_output=json)
+    with Workspace(workspace) as ws, progress("checking", quiet=json) as on_progress:
+        seeds = read_examples(str(ws.seeds_path), ws.task)
+        evaluation = read_examples(str(ws.eval_path), ws.task) if ws.eval_path.stat().st_size else []
+        threshold = ws.config.policy.near_duplicate
+        report = run(seeds, evaluation, ws.task, near_duplicate=threshold, on_progress=on_progress)
+    counts = [[label, n] for label, n in report.labels.items()]
+    parts = [
+        table(["label", "seeds"], counts) if counts else "",
+        "\n".join(f"{finding.severity}: {finding}" for finding in report.findings),
+        f"{report.seeds} seeds, {report.evaluation} evaluation examples, {len(report.errors)} errors",
+    ]
+    emit(report, "\n\n".join(part for part in parts if part), json_output=json)
     if not report.ok:
         raise InputError("the baseline has errors", hint="mend the rows named above, then run it again")
 

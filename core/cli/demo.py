@@ -6,6 +6,7 @@ the release's manifest and card. The permission for it is fixed when the workspa
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from seedgate.workspace import CONFIG_NAME, Workspace
 
 __all__ = ["run_demo"]
 
-SIMULATED = "simulated-reviewer"
 STATEMENT = "Authored by hand for the demo, read row by row; see seeds/examples/README.md."
 
 
@@ -27,6 +27,7 @@ def run_demo(folder: Path, *, candidates: int) -> None:
     if not (folder / CONFIG_NAME).is_file():
         _make(folder, candidates)
     with Workspace(folder) as ws:
+        _vouch(ws)
         _stack(ws)
         _first_cycle(ws)
         _summary(ws, started)
@@ -35,11 +36,18 @@ def run_demo(folder: Path, *, candidates: int) -> None:
 
 
 def _make(folder: Path, candidates: int) -> None:
-    from seedgate.seeds import example_workspace, lock, verify
+    from seedgate.seeds import example_workspace
 
     say(f"[workspace] {folder}: 200 seeds and a disjoint evaluation set, shipped with seedgate")
     settings = {"generation": {"candidates": candidates}}
-    with example_workspace(folder, simulated_reviewer=SIMULATED, settings=settings) as ws:
+    example_workspace(folder, simulated=True, settings=settings).close()
+
+
+def _vouch(ws: Workspace) -> None:
+    """Sign-off and lock; both are harmless to repeat, so a killed demo can be run again."""
+    from seedgate.seeds import lock, verify
+
+    if not ws.ledger.count("run.started"):
         verify(ws, by="seedgate demo", statement=STATEMENT)
         say(f"  {lock(ws)}")
 
@@ -47,6 +55,9 @@ def _make(folder: Path, candidates: int) -> None:
 def _stack(ws: Workspace) -> None:
     from seedgate.services import StackSpec, up
 
+    if os.environ.get("SEEDGATE_VLLM_URLS") and os.environ.get("SEEDGATE_ARGILLA_URL"):
+        say("[stack] the servers named in the environment")
+        return
     say("[stack] vLLM (CPU) and Argilla on this machine")
     up(ws.root, StackSpec.for_workspace(ws), on_progress=lambda line: say(f"  {line}"))
 
@@ -72,7 +83,7 @@ def _simulate(ws: Workspace) -> None:
     from seedgate.review import SimulatedReviewer
     from seedgate.seeds import baseline
 
-    say(f"[review] {SIMULATED} signs in to Argilla and decides; a program, not a person")
+    say(f"[review] {ws.simulated_reviewer} signs in to Argilla and decides; a program, not a person")
     reviewer = SimulatedReviewer(ws, knowledge=list(baseline(ws).seeds.values()))
     say(f"  {reviewer.review()}")
 
