@@ -1,1 +1,14 @@
-"""Placeholder."""
+"""The embedded stack: vLLM, Argilla and what they need, started on the loopback without Docker.
+
+from pathlib import Path
+from seedgate.services import StackSpec, down, status, up
+
+state = up(Path("workspace"), StackSpec(), print)
+print(state.argilla_url, state.vllm_url)
+down(Path("workspace"))
+"""
+
+from seedgate.services.stack import down, read_state, status, up
+from seedgate.services.state import ServiceStatus, StackSpec, StackState
+
+__all__ = ["ServiceStatus", "StackSpec", "StackState", "down", "read_state", "status", "up"]
