@@ -1,0 +1,252 @@
+"""Bad input gets one clear line that names file, row or record and what to do, the right exit code, and
+leaves nothing half-written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROWS = [
+    {"text": f"{who} {what}", "label": label}
+    for label, whats in {
+        "late": ["waits for the parcel", "has not got the box yet", "asks where the van is"],
+        "broken": ["found the cup in pieces", "says the lid is cracked", "got a dented tin"],
+    }.items()
+    for who, what in zip(["Our aunt", "My neighbour", "The whole office"], whats, strict=True)
+]
+EVAL = [
+    {"text": "Nothing came on Monday", "label": "late"},
+    {"text": "The spout fell off", "label": "broken"},
+]
+
+
+class Result:
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def refuses(self, code: int, *words: str) -> None:
+        """One line on standard error, no traceback, the exit code, and every word in it."""
+        assert self.code == code, self.err
+        assert "Traceback" not in self.err
+        errors = [line for line in self.err.splitlines() if line.startswith("seedgate: ")]
+        assert len(errors) == 1, self.err
+        for word in words:
+            assert word in errors[0], f"{word!r} is not in {errors[0]!r}"
+
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    def run(*args: str, cwd: Path = tmp_path, **env: str) -> Result:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("SEEDGATE_")}
+        return Result(
+            subprocess.run(
+                [sys.executable, "-m", "seedgate", *args],
+                cwd=cwd,
+                env=clean | env,
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+        )
+
+    return run
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    return str(write(tmp_path / "seeds.jsonl", ROWS)), str(write(tmp_path / "eval.jsonl", EVAL))
+
+
+@pytest.fixture
+def ready(cli: Cli, files: tuple[str, str], tmp_path: Path) -> Path:
+    """A workspace that is verified and locked, with nothing behind its addresses."""
+    folder = tmp_path / "ws"
+    assert cli("init", str(folder), "--seeds", files[0], "--eval", files[1]).code == 0
+    config = folder / "seedgate.toml"
+    text = config.read_text().replace("# verified_seeds = 200", "verified_seeds = 6")
+    config.write_text(text.replace("# min_eval = 50", "min_eval = 2"))
+    assert cli("seeds", "verify", "--by", "ana", "-w", str(folder)).code == 0
+    assert cli("seeds", "lock", "-w", str(folder)).code == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"text": "a b", "label": "late"}\n{"text": "c d", \n', ["seeds.jsonl:2", "JSON"]),
+        (b'{"text": "a b", "label": "late"}\n{"label": "late"}\n', ["seeds.jsonl:2", "'text'", "missing"]),
+        (b'{"text": "a b", "label": "late", "lable": 1}\n', ["seeds.jsonl:1", "'lable'"]),
+        (b"", ["seeds.jsonl", "no rows"]),
+        (b'{"text": "caf\xe9 au lait", "label": "late"}\n', ["seeds.jsonl:1", "UTF-8"]),
+        (
+            b'{"text": "' + b"x" * 1_000_000 + b'", "label": "late"}\n',
+            ["seeds.jsonl:1", "1000000 characters"],
+        ),
+        (b'{"text": "a b", "text": "c d", "label": "late"}\n', ["seeds.jsonl:1", "twice"]),
+        (b'{"text": "a b", "label": NaN}\n', ["seeds.jsonl:1", "NaN"]),
+        (
+            b'{"text": "a b", "label": "late"}\n{"text": "a b", "label": "late"}\n',
+            ["seeds.jsonl:2", "same content", "seeds.jsonl:1"],
+        ),
+        (b'["a b", "late"]\n', ["seeds.jsonl:1", "object"]),
+    ],
+    ids=[
+        "malformed",
+        "missing",
+        "unknown",
+        "empty",
+        "encoding",
+        "huge",
+        "duplicate-key",
+        "nan",
+        "duplicate",
+        "not-an-object",
+    ],
+)
+def test_a_bad_seed_file_is_refused_by_line(
+    cli: Cli, tmp_path: Path, content: bytes, words: list[str]
+) -> None:
+    source = tmp_path / "seeds.jsonl"
+    source.write_bytes(content)
+    task = tmp_path / "task.toml"
+    task.write_text('preset = "classification"\nlabels = ["late", "broken"]\n')
+    cli("init", "ws", "--seeds", str(source), "--task-file", str(task)).refuses(2, *words)
+    assert not (tmp_path / "ws").exists()
+
+
+def test_an_unknown_label_names_the_known_ones(cli: Cli, files: tuple[str, str], tmp_path: Path) -> None:
+    bad = write(tmp_path / "more.jsonl", [{"text": "x y", "label": "brokn"}])
+    cli("init", "ws", "--seeds", files[0], "--eval", str(bad)).refuses(2, "more.jsonl:1", "'brokn'", "broken")
+
+
+def test_a_missing_seed_file_is_told(cli: Cli, tmp_path: Path) -> None:
+    cli("init", "ws", "--seeds", "nowhere.jsonl").refuses(2, "nowhere.jsonl", "no such file")
+
+
+def test_a_workspace_is_never_overwritten(cli: Cli, ready: Path, files: tuple[str, str]) -> None:
+    before = (ready / "seeds.jsonl").read_bytes()
+    result = cli("init", str(ready), "--seeds", files[0])
+    assert result.code in (2, 3)
+    assert "Traceback" not in result.err
+    assert (ready / "seeds.jsonl").read_bytes() == before
+
+
+def test_evaluation_overlap_blocks_the_lock(cli: Cli, files: tuple[str, str], tmp_path: Path) -> None:
+    overlap = write(tmp_path / "overlap.jsonl", [*EVAL, ROWS[0]])
+    assert cli("init", "ws", "--seeds", files[0], "--eval", str(overlap)).code == 0
+    cli("seeds", "lock", "-w", "ws").refuses(3, "eval.jsonl")
+
+
+def test_no_workspace_here_says_how_to_make_one(cli: Cli, tmp_path: Path) -> None:
+    cli("status").refuses(2, "seedgate.toml", "seedgate init")
+
+
+def test_an_unknown_config_key_suggests_the_near_one(cli: Cli, ready: Path) -> None:
+    with (ready / "seedgate.toml").open("a") as file:
+        file.write("\n[reviews]\nquorum = 2\n")
+    cli("status", "-w", str(ready)).refuses(2, "seedgate.toml", "'reviews'", "'review'")
+
+
+def test_generation_needs_a_verified_baseline(cli: Cli, files: tuple[str, str], tmp_path: Path) -> None:
+    assert cli("init", "ws", "--seeds", files[0], "--eval", files[1]).code == 0
+    cli("generate", "-w", "ws").refuses(3, "verified")
+
+
+def test_a_server_that_is_not_there_is_named(cli: Cli, ready: Path) -> None:
+    url = "http://127.0.0.1:9/v1"
+    result = cli("generate", "-n", "5", "-w", str(ready), SEEDGATE_VLLM_URLS=url)
+    result.refuses(1, "127.0.0.1:9")
+
+
+def test_without_a_stack_the_way_to_start_it_is_told(cli: Cli, ready: Path) -> None:
+    cli("generate", "-n", "5", "-w", str(ready)).refuses(1, "seedgate up")
+
+
+def test_argilla_down_is_named(cli: Cli, ready: Path) -> None:
+    env = {"SEEDGATE_ARGILLA_URL": "http://127.0.0.1:9", "SEEDGATE_ARGILLA_API_KEY": "k"}
+    result = cli("pull", "-w", str(ready), **env)
+    if result.code:  # with no round open there is nothing to ask Argilla for
+        result.refuses(1, "127.0.0.1:9")
+    else:
+        assert "nothing" in result.out or "0" in result.out
+
+
+def test_a_damaged_ledger_is_told(cli: Cli, ready: Path) -> None:
+    ledger = ready / ".seedgate" / "ledger.db"
+    for extra in ready.glob(".seedgate/ledger.db-*"):
+        extra.unlink()
+    ledger.write_bytes(b"not a database" * 400)
+    cli("status", "-w", str(ready)).refuses(1, "ledger.db", "damaged")
+
+
+def test_a_missing_ledger_is_told(cli: Cli, ready: Path) -> None:
+    (ready / ".seedgate" / "ledger.db").unlink()
+    cli("seeds", "verify", "--by", "ana", "-w", str(ready)).refuses(1, "ledger.db", "missing")
+
+
+def test_a_changed_event_is_found_by_audit(cli: Cli, ready: Path) -> None:
+    assert cli("audit", "-w", str(ready)).code == 0
+    with sqlite3.connect(ready / ".seedgate" / "ledger.db") as connection:
+        connection.execute("""UPDATE events SET payload = '{"by":"eve"}' WHERE seq = 9""")
+    connection.close()
+    result = cli("audit", "-w", str(ready))
+    result.refuses(1, "audit found")
+    assert "event 9" in result.out
+
+
+def test_a_changed_evaluation_file_blocks_generation(cli: Cli, ready: Path) -> None:
+    with (ready / "eval.jsonl").open("a") as file:
+        file.write(json.dumps({"text": "One more of these", "label": "late"}) + "\n")
+    cli("generate", "-w", str(ready)).refuses(3, "eval.jsonl")
+
+
+def test_a_second_generate_is_told_who_runs_the_first(cli: Cli, ready: Path) -> None:
+    code = (
+        "import sys, time\nfrom seedgate import Workspace\n"
+        f"ws = Workspace({str(ready)!r})\n"
+        "with ws.ledger.lease('generate'):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        url = "http://127.0.0.1:9/v1"
+        result = cli("generate", "-n", "5", "-w", str(ready), SEEDGATE_VLLM_URLS=url)
+        result.refuses(1, f"process {holder.pid}", "wait for it")
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_full_disk_leaves_the_ledger_whole(cli: Cli, ready: Path) -> None:
+    """A page limit stands in for the disk: SQLite reports both as 'database or disk is full'."""
+    code = (
+        "import sys\nfrom seedgate import Workspace\nfrom seedgate.ledger import NewEvent\n"
+        "from sqlalchemy import event\n"
+        f"ws = Workspace({str(ready)!r})\n"
+        "engine = ws.ledger._engine\nengine.dispose()\n"
+        "event.listen(engine, 'connect', lambda c, r: c.execute('PRAGMA max_page_count=1'))\n"
+        "from seedgate.errors import SeedgateError\n"
+        "try:\n    ws.ledger.append([NewEvent('seed.added', f's{i}', {'x': 'y' * 500}) for i in range(2000)])\n"
+        "except SeedgateError as error:\n    print(error); sys.exit(error.exit_code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "full" in done.stdout
+    assert cli("audit", "-w", str(ready)).code == 0
