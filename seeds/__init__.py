@@ -1,6 +1,6 @@
 """Seeds: what an example is, reading, checking, verifying them, and the evaluation lock."""
 
-from seedgate.seeds.checking import CheckReport, Finding, check
+from seedgate.seeds.checking import CheckReport, Finding, check, check_workspace
 from seedgate.seeds.columns import column_values
 from seedgate.seeds.content import output_of, text_of
 from seedgate.seeds.creation import create_workspace, example_workspace
@@ -20,6 +20,7 @@ __all__ = [
     "Progress",
     "baseline",
     "check",
+    "check_workspace",
     "column_values",
     "create_workspace",
     "example_workspace",

@@ -13,15 +13,25 @@ from seedgate.errors import InputError
 from seedgate.records import Example
 from seedgate.seeds.content import output_of, text_of
 from seedgate.seeds.near import NearIndex, fold
-from seedgate.seeds.reading import Progress
+from seedgate.seeds.reading import Progress, read_examples
 from seedgate.task import Task
+from seedgate.workspace import Workspace
 
-__all__ = ["CheckReport", "Code", "Finding", "check"]
+__all__ = ["CheckReport", "Code", "Finding", "check", "check_workspace", "evaluation_rows"]
 
 Code = Literal[
-    "schema", "duplicate", "near_duplicate", "conflict", "missing_label", "rare_label", "overlap", "oddity"
+    "schema",
+    "too_few",
+    "duplicate",
+    "near_duplicate",
+    "conflict",
+    "missing_label",
+    "rare_label",
+    "overlap",
+    "oddity",
 ]
-"""`conflict`: same or near input with another output. `overlap`: a seed that is in the evaluation set."""
+"""`conflict`: same or near input with another output. `overlap`: a seed that is, or nearly is, a row of the
+evaluation set. `oddity`: characters that nobody sees."""
 
 RARE_SHARE = 0.25
 """A label with less than this share of an even split is rare."""
@@ -62,6 +72,12 @@ class CheckReport(BaseModel):
     labels: dict[str, int]
     findings: tuple[Finding, ...]
 
+    def __str__(self) -> str:
+        lines = [f"{finding.severity}: {finding}" for finding in self.findings]
+        warnings = len(self.findings) - len(self.errors)
+        counted = f"{self.seeds} seeds, {self.evaluation} evaluation rows"
+        return "\n".join([*lines, f"{counted}: {len(self.errors)} errors, {warnings} warnings"])
+
     @property
     def errors(self) -> tuple[Finding, ...]:
         """The findings that stop a sign-off."""
@@ -100,6 +116,42 @@ def check(
     return CheckReport(seeds=len(seeds), evaluation=len(evaluation), labels=counted, findings=tuple(findings))
 
 
+def check_workspace(ws: Workspace, *, on_progress: Progress | None = None) -> CheckReport:
+    """Checks the files of a workspace, and whether the seeds are as many as its policy wants.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    seeds = read_examples(str(ws.seeds_path), ws.task, on_progress=on_progress)
+    policy = ws.config.policy
+    report = check(
+        seeds,
+        evaluation_rows(ws),
+        ws.task,
+        near_duplicate=policy.near_duplicate,
+        on_progress=on_progress,
+    )
+    return report.model_copy(
+        update={"findings": (*_enough(len(seeds), policy.verified_seeds), *report.findings)}
+    )
+
+
+def evaluation_rows(ws: Workspace) -> list[Example]:
+    """The rows of `eval.jsonl`; none if the file is empty or missing, as before one was chosen."""
+    path = ws.eval_path
+    return read_examples(str(path), ws.task) if path.is_file() and path.stat().st_size else []
+
+
+def _enough(count: int, wanted: int) -> Iterator[Finding]:
+    if count < wanted:
+        yield Finding(
+            code="too_few",
+            severity="warning",
+            what=f"{count} seeds; the policy wants {wanted} verified",
+            advice="add examples before you generate",
+        )
+
+
 def _schema(seeds: Sequence[Example], task: Task) -> Iterator[Finding]:
     for example in seeds:
         try:
@@ -126,12 +178,19 @@ def _compared(
     for example in evaluation:
         held_out.add(example)
     for done, seed in enumerate(seeds, 1):
-        twin = held_out.like(seed)
-        if twin is not None:
-            yield _overlap(seed, *twin)
-        twin = earlier.like(seed)
-        if twin is not None:
-            yield _alike(seed, *twin, task)
+        text, output = text_of(task, seed.fields), output_of(task, seed.fields)
+        for other, likeness in held_out.near(text)[:1]:
+            yield _overlap(seed, other, likeness)
+        # The nearest with the same output and the nearest with another one: either may hide the other.
+        told: set[bool] = set()
+        for other, likeness in earlier.near(text):
+            agrees = output_of(task, other.fields) == output
+            if agrees not in told:
+                told.add(agrees)
+                alike = _duplicate if agrees else _conflict
+                yield alike(
+                    (other.source, seed.source), fold(text_of(task, other.fields)) == fold(text), likeness
+                )
         earlier.add(seed)
         if on_progress and (done % _TOLD_EVERY == 0 or done == len(seeds)):
             on_progress(done, len(seeds), "comparing seeds")
@@ -144,22 +203,14 @@ class _Seen:
         self._task = task
         self._index = NearIndex(threshold)
         self._examples: list[Example] = []
-        self._same: dict[str, int] = {}
 
     def add(self, example: Example) -> None:
-        text = text_of(self._task, example.fields)
-        self._index.add(str(len(self._examples)), text)
-        self._same.setdefault(fold(text), len(self._examples))
+        self._index.add(str(len(self._examples)), text_of(self._task, example.fields))
         self._examples.append(example)
 
-    def like(self, example: Example) -> tuple[Example, float] | None:
-        """The example with the same text, else the nearest one over the threshold, with its similarity."""
-        text = text_of(self._task, example.fields)
-        same = self._same.get(fold(text))
-        if same is not None:
-            return self._examples[same], 1.0
-        found = self._index.nearest(text)
-        return None if found is None else (self._examples[int(found[0])], found[1])
+    def near(self, text: str) -> list[tuple[Example, float]]:
+        """The examples near a text with their similarity, the nearest first."""
+        return [(self._examples[int(key)], likeness) for key, likeness in self._index.all_near(text)]
 
 
 def _overlap(seed: Example, other: Example, likeness: float) -> Finding:
@@ -173,24 +224,24 @@ def _overlap(seed: Example, other: Example, likeness: float) -> Finding:
     )
 
 
-def _alike(seed: Example, other: Example, likeness: float, task: Task) -> Finding:
-    rows = (other.source, seed.source)
-    same = likeness == 1
-    how = "the same input" if same else f"inputs {likeness:.0%} alike"
-    if output_of(task, seed.fields) != output_of(task, other.fields):
-        return Finding(
-            code="conflict",
-            severity="error" if same else "warning",
-            rows=rows,
-            what=f"{how} with different outputs",
-            advice="keep the right one" if same else "make sure that both are right",
-        )
+def _duplicate(rows: tuple[str, str], same: bool, likeness: float) -> Finding:
     return Finding(
         code="duplicate" if same else "near_duplicate",
         severity="error" if same else "warning",
         rows=rows,
-        what=how,
+        what="the same input and output" if same else f"inputs {likeness:.0%} alike, with the same output",
         advice="remove one of them" if same else "keep both only if each adds something",
+    )
+
+
+def _conflict(rows: tuple[str, str], same: bool, likeness: float) -> Finding:
+    how = "the same input" if same else f"inputs {likeness:.0%} alike"
+    return Finding(
+        code="conflict",
+        severity="error" if same else "warning",
+        rows=rows,
+        what=f"{how} with different outputs",
+        advice="keep the right one" if same else "make sure that both are right",
     )
 
 

@@ -11,12 +11,14 @@ from seedgate.errors import RefusedError
 from seedgate.files import os_errors
 from seedgate.ledger import Event, NewEvent
 from seedgate.records import Example
-from seedgate.seeds.checking import check
+from seedgate.seeds.checking import check, evaluation_rows
 from seedgate.seeds.power import smallest_difference
 from seedgate.seeds.reading import Progress, read_examples
 from seedgate.workspace import Workspace
 
-__all__ = ["LockReport", "lock", "set_hash"]
+__all__ = ["LockReport", "evaluation_set", "lock", "set_hash"]
+
+_KEY = "eval-lock"
 
 
 class LockReport(BaseModel):
@@ -37,6 +39,14 @@ class LockReport(BaseModel):
     file_hash: str
     smallest_difference: float | None
     already: bool
+
+    def __str__(self) -> str:
+        if self.smallest_difference is None:
+            shows = "too few to show any difference"
+        else:
+            shows = f"shows differences in accuracy from about {self.smallest_difference * 100:.0f} points"
+        was = "was locked before" if self.already else "locked"
+        return f"evaluation set {was}: {self.count} rows, hash {self.eval_hash[:12]}; {shows}"
 
 
 def set_hash(ids: Iterable[str]) -> str:
@@ -70,10 +80,32 @@ def lock(ws: Workspace, *, dry_run: bool = False, on_progress: Progress | None =
             hint="add examples, or lower policy.min_eval in seedgate.toml",
         )
     _refuse_overlap(ws, evaluation, on_progress)
-    if not dry_run:
-        payload = {"ids": ids, "file_hash": file_hash, "count": len(ids)}
-        ws.ledger.append([NewEvent("eval.locked", report.eval_hash, payload, key="eval-lock")])
+    if dry_run:
+        return report
+    payload = {"ids": ids, "file_hash": file_hash, "count": len(ids)}
+    if not ws.ledger.append([NewEvent("eval.locked", report.eval_hash, payload, key=_KEY)]):
+        # Another process was faster: its lock is the one that stands.
+        already = _already(ws.ledger.last("eval.locked"), report.eval_hash)
+        return report.model_copy(update={"already": already})
     return report
+
+
+def evaluation_set(ws: Workspace) -> list[Example]:
+    """The rows of `eval.jsonl`, which are the locked ones if a lock exists.
+
+    Raises:
+        RefusedError: The file is not what was locked.
+    """
+    locked = ws.ledger.last("eval.locked")
+    if locked is None:
+        return evaluation_rows(ws)
+    rows = read_examples(str(ws.eval_path), ws.task)
+    if set_hash(example.id for example in rows) != locked.subject:
+        raise RefusedError(
+            f"{ws.eval_path.name} is not what was locked on {locked.at[:10]}",
+            hint="restore the locked file, or make a new workspace",
+        )
+    return rows
 
 
 def _already(event: Event | None, eval_hash: str) -> bool:

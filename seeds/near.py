@@ -2,15 +2,17 @@
 
 Two texts are near when the sets of their character 5-grams (case and white space folded) overlap by the
 policy's Jaccard similarity. MinHash signatures in banded buckets (Broder 1997; Leskovec, Rajaraman & Ullman,
-Mining of Massive Datasets, ch. 3, http://www.mmds.org) give a few candidates per lookup instead of a scan.
-Lexical likeness is all this sees: a paraphrase in other words passes.
+Mining of Massive Datasets, ch. 3, http://www.mmds.org) give a few texts to compare with, not all of them.
+Likeness in letters is all this sees: a paraphrase in other words passes.
 """
 
 from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from functools import lru_cache
+from heapq import nlargest
+from typing import NamedTuple
 
 from rensa import RMinHash, RMinHashLSH
 
@@ -19,10 +21,14 @@ __all__ = ["NearIndex", "fold", "grams", "jaccard"]
 GRAM = 5
 PERMUTATIONS = 128
 RECALL = 0.99
+"""The share of pairs at the threshold that the buckets are laid out to find; more the nearer they are."""
+
 SEED = 20
 MOST_COMPARED = 64
-"""Candidates compared exactly per lookup, the likeliest first: texts that share a long common part all fall
-into the same buckets, and comparing each with each would be quadratic."""
+MOST_ESTIMATED = 4096
+"""Per lookup, texts compared exactly (the likeliest first) and by their signatures. Texts that share half of
+their letters, as prompts made from one template do, fall into the same buckets; comparing each with each
+would be quadratic. Beyond these figures a text may be missed that is not letter for letter the same."""
 
 
 def fold(text: str) -> str:
@@ -53,20 +59,32 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
     return common / (len(a) + len(b) - common)
 
 
+class _Sketched(NamedTuple):
+    folded: str
+    owned: frozenset[str]
+    sketch: RMinHash
+
+
+@lru_cache(maxsize=16)
+def _sketched(text: str) -> _Sketched:
+    """Cached, because a text is usually looked up in several indexes one after the other, then added."""
+    folded = fold(text)
+    owned = _grams(folded)
+    sketch = RMinHash(PERMUTATIONS, SEED)
+    sketch.update(owned)
+    return _Sketched(folded, owned, sketch)
+
+
 def _rows_per_band(threshold: float) -> int:
-    """The longest bands (fewest false candidates) that still find `RECALL` of the pairs at the threshold."""
+    """The longest bands (fewest needless comparisons) that still find `RECALL` of pairs at the threshold."""
     rows = 1
-    while rows < 16:
-        longer = rows * 2
-        found = 1 - (1 - threshold**longer) ** (PERMUTATIONS // longer)
-        if found < RECALL:
-            break
-        rows = longer
+    while rows < 16 and 1 - (1 - threshold ** (2 * rows)) ** (PERMUTATIONS // (2 * rows)) >= RECALL:
+        rows *= 2
     return rows
 
 
 class NearIndex:
-    """Texts by key, with lookup of the nearest one; grows by `add`, in any order.
+    """Texts by key, with lookup of those near a text; grows by `add`.
 
     Args:
         threshold: The Jaccard similarity from which two texts count as near, above 0 and up to 1.
@@ -74,8 +92,8 @@ class NearIndex:
     Example:
         >>> index = NearIndex(0.7)
         >>> index.add("a", "Where is the kettle I ordered last week?")
-        >>> index.nearest("where is the kettle  I ordered last week")
-        ('a', 0.97...)
+        >>> index.nearest("where is the kettle  I ordered, last week?")
+        ('a', 0.7804878048780488)
         >>> index.nearest("Cancel my order.") is None
         True
     """
@@ -84,12 +102,12 @@ class NearIndex:
         if not 0 < threshold <= 1:
             raise ValueError(f"threshold {threshold} must be above 0 and at most 1")
         self.threshold = threshold
-        bands = PERMUTATIONS // _rows_per_band(threshold)
-        self._buckets = RMinHashLSH(threshold, PERMUTATIONS, bands)
+        self._buckets = RMinHashLSH(threshold, PERMUTATIONS, PERMUTATIONS // _rows_per_band(threshold))
         self._keys: list[str] = []
         self._folded: list[str] = []
         self._sketches: list[RMinHash] = []
-        # For `nearest_any` only, made when first asked for: gram -> positions of the texts that have it.
+        self._first: dict[str, int] = {}
+        # For `nearest_any` only, made when first asked for: gram to the places of the texts that have it.
         self._postings: dict[str, list[int]] = {}
         self._sizes: list[int] = []
 
@@ -97,49 +115,58 @@ class NearIndex:
         return len(self._keys)
 
     def add(self, key: str, text: str) -> None:
-        """Adds a text; a key may have several."""
-        folded = fold(text)
-        sketch = _sketch(_grams(folded))
+        """Adds a text under a key; several texts may have the same key."""
+        folded, _, sketch = _sketched(text)
         self._buckets.insert(len(self._keys), sketch)
+        self._first.setdefault(folded, len(self._keys))
         self._keys.append(key)
         self._folded.append(folded)
         self._sketches.append(sketch)
 
     def nearest(self, text: str) -> tuple[str, float] | None:
-        """Key and Jaccard similarity of the nearest text at or over the threshold, None if there is none.
+        """Key and similarity of the nearest text at or over the threshold, None if there is none.
 
         Of equally near ones the one added first.
         """
-        wanted = grams(text)
-        sketch = _sketch(wanted)
-        places: list[int] = self._buckets.query(sketch)
-        if len(places) > MOST_COMPARED:
-            places.sort(key=lambda place: (-sketch.jaccard(self._sketches[place]), place))
-            del places[MOST_COMPARED:]
-        return self._best(wanted, places, self.threshold)
+        found = self.all_near(text)
+        return found[0] if found else None
+
+    def all_near(self, text: str) -> list[tuple[str, float]]:
+        """Key and similarity of the texts at or over the threshold, the nearest first, 64 at most."""
+        folded, owned, sketch = _sketched(text)
+        places = self._likely(sketch)
+        if folded in self._first and self._first[folded] not in places:
+            places.append(self._first[folded])
+        scored = ((_overlap(owned, _grams(self._folded[place])), place) for place in places)
+        near = sorted((-score, place) for score, place in scored if score >= self.threshold)
+        return [(self._keys[place], -score) for score, place in near]
 
     def nearest_any(self, text: str) -> tuple[str, float] | None:
-        """Key and similarity of the nearest text however far it is; None if no text shares a gram.
+        """Key and similarity of the nearest text, however far; None if no text shares a gram with this one.
 
-        Exact, by counting shared grams: made for showing one of a few thousand seeds beside a record.
+        Exact, by counting shared grams; linear in the number of texts, so made for showing which of a few
+        thousand seeds is nearest, not for filtering.
         """
         self._index_grams()
-        wanted = grams(text)
+        owned = _sketched(text).owned
         shared: Counter[int] = Counter()
-        for gram in wanted:
+        for gram in owned:
             shared.update(self._postings.get(gram, ()))
         if not shared:
             return None
-        place = max(shared, key=lambda p: (shared[p] / (len(wanted) + self._sizes[p] - shared[p]), -p))
-        return self._keys[place], shared[place] / (len(wanted) + self._sizes[place] - shared[place])
+        scored = ((count / (len(owned) + self._sizes[at] - count), -at) for at, count in shared.items())
+        score, at = max(scored)
+        return self._keys[-at], score
 
-    def _best(self, wanted: frozenset[str], places: Iterable[int], least: float) -> tuple[str, float] | None:
-        best: tuple[float, int] | None = None
-        for place in places:
-            score = _overlap(wanted, _grams(self._folded[place]))
-            if score >= least and (best is None or (score, -place) > best):
-                best = (score, -place)
-        return None if best is None else (self._keys[-best[1]], best[0])
+    def _likely(self, sketch: RMinHash) -> list[int]:
+        places: list[int] = self._buckets.query(sketch)
+        if len(places) > MOST_ESTIMATED:
+            places = places[:: len(places) // MOST_ESTIMATED]
+        if len(places) > MOST_COMPARED:
+            estimates = map(sketch.jaccard, map(self._sketches.__getitem__, places))
+            ranked = nlargest(MOST_COMPARED, zip(estimates, map(int.__neg__, places), strict=True))
+            places = [-place for _, place in ranked]
+        return places
 
     def _index_grams(self) -> None:
         for place in range(len(self._sizes), len(self._folded)):
@@ -147,9 +174,3 @@ class NearIndex:
             self._sizes.append(len(owned))
             for gram in owned:
                 self._postings.setdefault(gram, []).append(place)
-
-
-def _sketch(owned: frozenset[str]) -> RMinHash:
-    sketch = RMinHash(PERMUTATIONS, SEED)
-    sketch.update(owned)
-    return sketch

@@ -5,7 +5,7 @@ After the first generation this door is shut: seeds could otherwise carry genera
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from seedgate.errors import RefusedError
@@ -13,8 +13,10 @@ from seedgate.ledger import Ledger, NewEvent
 from seedgate.records import Example
 from seedgate.seeds.checking import CheckReport, check
 from seedgate.seeds.content import text_of
+from seedgate.seeds.locking import evaluation_set
 from seedgate.seeds.near import NearIndex
 from seedgate.seeds.reading import Progress, read_examples
+from seedgate.seeds.verified import verified_seeds
 from seedgate.workspace import Workspace
 
 __all__ = ["added", "verify"]
@@ -41,8 +43,9 @@ def verify(
 ) -> int:
     """Signs off the rows of `seeds.jsonl`: `by` vouches for every one of them.
 
-    Rows that are new in the file are added to the ledger first; rows that left the file are not verified;
-    a row that somebody has vouched for already stays theirs.
+    A sign-off is of the file as it is: rows that are new in it are added to the ledger first, a row that
+    was signed off before and is no longer in it (corrected, say) is withdrawn, and a row that somebody has
+    vouched for already stays theirs.
 
     Returns:
         How many seeds became verified (with `dry_run`: would become).
@@ -53,26 +56,52 @@ def verify(
     """
     if not by.strip() or not statement.strip():
         raise RefusedError("a sign-off needs a name and a statement", hint="say who vouches, and for what")
+    if dry_run:
+        return len(_changes(ws, _checked(ws, on_progress))[0])
+    # Generation holds this lease too, so that it cannot begin between the check and the append.
+    with ws.ledger.lease("generate") as lease:
+        fresh, gone = _changes(ws, _checked(ws, on_progress))
+        ws.ledger.append(_events(ws.ledger, fresh, gone, by.strip(), statement.strip()), lease=lease)
+    return len(fresh)
+
+
+def _changes(ws: Workspace, seeds: Sequence[Example]) -> tuple[list[Example], list[str]]:
+    """The rows that nobody has vouched for yet, and the ids signed off before that left the file."""
+    verified, _ = verified_seeds(ws)
+    signed = {e.subject for e in ws.ledger.events("seed.verified") if e.payload["method"] == "sign-off"}
+    in_file = {seed.id for seed in seeds}
+    fresh = [seed for seed in seeds if seed.id not in verified]
+    return fresh, [id_ for id_ in verified if id_ in signed and id_ not in in_file]
+
+
+def _events(
+    ledger: Ledger, fresh: Sequence[Example], gone: Sequence[str], by: str, statement: str
+) -> list[NewEvent]:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    keys = [f"verified:{seed.id}" for seed in fresh]
+    # A seed that was withdrawn and is back has its key in the ledger already.
+    used = ledger.existing_keys(keys)
+    payload = {"method": "sign-off", "by": by, "statement": statement, "at": at}
+    return [
+        *(NewEvent("seed.withdrawn", id_, {"by": by, "at": at}) for id_ in gone),
+        *map(added, fresh),
+        *(
+            NewEvent("seed.verified", seed.id, payload, key=None if key in used else key)
+            for seed, key in zip(fresh, keys, strict=True)
+        ),
+    ]
+
+
+def _checked(ws: Workspace, on_progress: Progress | None) -> list[Example]:
+    """The rows of `seeds.jsonl`, or a refusal."""
     refuse_after_generation(ws.ledger)
     seeds = read_examples(str(ws.seeds_path), ws.task, on_progress=on_progress)
-    evaluation = read_examples(str(ws.eval_path), ws.task) if ws.eval_path.is_file() else []
     threshold = ws.config.policy.near_duplicate
-    refuse_errors(check(seeds, evaluation, ws.task, near_duplicate=threshold, on_progress=on_progress))
+    refuse_errors(
+        check(seeds, evaluation_set(ws), ws.task, near_duplicate=threshold, on_progress=on_progress)
+    )
     _refuse_candidates(ws, seeds, threshold)
-    known = ws.ledger.existing_keys([f"verified:{seed.id}" for seed in seeds])
-    fresh = [seed for seed in seeds if f"verified:{seed.id}" not in known]
-    if dry_run:
-        return len(fresh)
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    payload = {"method": "sign-off", "by": by.strip(), "statement": statement.strip(), "at": at}
-
-    def events() -> Iterator[NewEvent]:
-        for seed in seeds:
-            yield added(seed)
-            yield NewEvent("seed.verified", seed.id, payload, key=f"verified:{seed.id}")
-
-    written = ws.ledger.append(events())
-    return sum(event.kind == "seed.verified" for event in written)
+    return seeds
 
 
 def refuse_after_generation(ledger: Ledger) -> None:

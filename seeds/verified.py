@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from seedgate.errors import RefusedError
 from seedgate.records import Example
-from seedgate.seeds.locking import set_hash
-from seedgate.seeds.reading import read_examples
+from seedgate.seeds.locking import evaluation_set, set_hash
 from seedgate.workspace import Workspace
 
 __all__ = ["Baseline", "baseline", "verified_seeds"]
@@ -37,7 +36,12 @@ class Baseline:
 
 def verified_seeds(ws: Workspace) -> tuple[dict[str, Example], dict[str, str]]:
     """The verified seeds by id in the order they were added, and who vouched for each."""
-    vouched = {event.subject: str(event.payload["by"]) for event in ws.ledger.events("seed.verified")}
+    vouched: dict[str, str] = {}
+    for event in ws.ledger.events("seed.verified", "seed.withdrawn"):
+        if event.kind == "seed.verified":
+            vouched[event.subject] = str(event.payload["by"])
+        else:
+            vouched.pop(event.subject, None)
     bodies = ws.ledger.bodies(vouched)
     seeds = {
         event.subject: Example(
@@ -67,10 +71,4 @@ def baseline(ws: Workspace) -> Baseline:
     locked = ws.ledger.last("eval.locked")
     if locked is None:
         raise RefusedError("the evaluation set is not locked", hint="run `seedgate seeds lock`")
-    evaluation = tuple(read_examples(str(ws.eval_path), ws.task))
-    if set_hash(example.id for example in evaluation) != locked.subject:
-        raise RefusedError(
-            f"{ws.eval_path.name} is not what was locked on {locked.at[:10]}",
-            hint="restore the locked file, or make a new workspace",
-        )
-    return Baseline(seeds, vouched, evaluation, locked.subject)
+    return Baseline(seeds, vouched, tuple(evaluation_set(ws)), locked.subject)
