@@ -6,7 +6,6 @@ the release's manifest and card. The permission for it is fixed when the workspa
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -53,13 +52,15 @@ def _vouch(ws: Workspace) -> None:
 
 
 def _stack(ws: Workspace) -> None:
-    from seedgate.services import StackSpec, up
+    from seedgate.cli.stackspec import stack_spec
+    from seedgate.services import up
 
-    if os.environ.get("SEEDGATE_VLLM_URLS") and os.environ.get("SEEDGATE_ARGILLA_URL"):
-        say("[stack] the servers named in the environment")
+    spec = stack_spec(ws)
+    if spec is None:
+        say("[stack] the servers named in the environment or in seedgate.toml")
         return
     say("[stack] vLLM (CPU) and Argilla on this machine")
-    up(ws.root, StackSpec.for_workspace(ws), on_progress=lambda line: say(f"  {line}"))
+    up(ws.root, spec, on_progress=lambda line: say(f"  {line}"))
 
 
 def _first_cycle(ws: Workspace) -> None:

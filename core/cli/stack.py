@@ -26,18 +26,21 @@ def up(
 
     Example: seedgate up
     """
-    from seedgate.services import StackSpec
+    from seedgate.cli.stackspec import stack_spec
     from seedgate.services import up as start
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws:
-        spec = StackSpec.for_workspace(ws, only=tuple(only or ()))
+        spec = stack_spec(ws, only or ())
+        if spec is None:
+            emit({}, "nothing to start: vLLM and Argilla have addresses elsewhere", json_output=json)
+            return
         state = start(ws.root, spec, on_progress=(lambda _line: None) if json else say)
         lines = []
         if state.argilla_url:
             lines.append(f"Argilla  {state.argilla_url}")
         if state.vllm_url:
-            lines.append(f"vLLM     {state.vllm_url} (model {state.model})")
+            lines.append(f"vLLM     {state.vllm_url} (model {state.served_model})")
         lines.append("`seedgate status` shows health and logs, `seedgate down` stops it; data stays.")
         emit(state, "\n".join(lines), json_output=json)
 
@@ -68,4 +71,5 @@ def status(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
         view = overview(ws)
         rows = [[s.name, s.state, s.health, s.url or "", str(s.log)] for s in running]
         text = table(["service", "state", "health", "url", "log"], rows) if rows else "embedded stack: not up"
+        text += "".join(f"\n{s.name}: {s.detail}" for s in running if s.detail)
         emit({"services": running, **view.data}, text + "\n\n" + view.text, json_output=json)
