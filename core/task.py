@@ -80,10 +80,12 @@ class Field(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _labels_with_help(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("labels"), dict):
-            data = dict(data)
-            data["label_help"] = data["labels"]
-            data["labels"] = tuple(data["labels"])
+        if isinstance(data, dict) and "labels" in data:
+            # In NFC, as rows are: a label spelled otherwise would match none of them.
+            data = {**data, "labels": normalise(data["labels"])}
+            if isinstance(data["labels"], dict):
+                data["label_help"] = data["labels"]
+                data["labels"] = tuple(data["labels"])
         return data
 
     @field_validator("name")
@@ -120,10 +122,11 @@ class Field(BaseModel):
 
     def annotation(self) -> tuple[Any, Any]:
         """The pydantic annotation and default of this field."""
+        choice: Any = Literal.__getitem__(self.labels) if self.labels else None
         if self.type == "label":
-            return Literal[self.labels], ...
+            return choice, ...
         if self.type == "multilabel":
-            return Annotated[list[Literal[self.labels]], ModelField(max_length=len(self.labels))], ...
+            return Annotated[list[choice], ModelField(max_length=len(self.labels))], ...
         text = Annotated[
             str, ModelField(min_length=self.min_chars if self.required else 0, max_length=self.max_chars)
         ]

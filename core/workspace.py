@@ -18,7 +18,7 @@ from seedgate.task import Task
 if TYPE_CHECKING:
     from seedgate.secrets import Secrets
 
-__all__ = ["CONFIG_NAME", "Workspace", "find_root"]
+__all__ = ["CONFIG_NAME", "Workspace", "find_root", "load_task"]
 
 CONFIG_NAME = "seedgate.toml"
 
@@ -55,7 +55,7 @@ class Workspace:
     def __init__(self, path: str | Path = ".") -> None:
         self.root = find_root(Path(path))
         self.config: Config = load_config(self.root / CONFIG_NAME)
-        self.task: Task = _load_task(self.root, self.config.task)
+        self.task: Task = load_task(self.root, self.config.task)
         self._ledger: Ledger | None = None
 
     def __enter__(self) -> Workspace:
@@ -197,8 +197,12 @@ class Workspace:
         return str(url)
 
 
-def _load_task(root: Path, table: dict[str, Any]) -> Task:
-    """The Task of `[task]`; `class = "task.py:Ticket"` names a pydantic class in a file of the workspace."""
+def load_task(root: Path, table: dict[str, Any]) -> Task:
+    """The Task of `[task]`; `class = "task.py:Ticket"` names a pydantic class in a file of the workspace.
+
+    Raises:
+        ConfigError: The table or the class does not declare a task.
+    """
     place = table.get("class")
     if place is None:
         return Task.from_config(table)

@@ -1,9 +1,10 @@
 """Seeds: what an example is, reading, checking, verifying them, and the evaluation lock."""
 
-from seedgate.seeds.checking import CheckReport, Finding, check, check_workspace
+from seedgate.seeds.checking import check, check_workspace
 from seedgate.seeds.columns import column_values
 from seedgate.seeds.content import output_of, text_of
 from seedgate.seeds.creation import create_workspace, example_workspace
+from seedgate.seeds.findings import CheckReport, Finding
 from seedgate.seeds.locking import LockReport, lock, set_hash
 from seedgate.seeds.near import NearIndex
 from seedgate.seeds.power import smallest_difference

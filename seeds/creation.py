@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from seedgate.canonical import canonical_json
-from seedgate.config import load_config
-from seedgate.errors import InputError, RefusedError
-from seedgate.files import fsync_dir, os_errors
+from seedgate.errors import InputError, RefusedError, SeedgateError
+from seedgate.files import atomic_write, fsync_dir, os_errors
 from seedgate.ledger import Ledger, NewEvent
 from seedgate.records import Example
 from seedgate.seeds.configfile import config_text
@@ -46,7 +45,7 @@ def create_workspace(
     Args:
         root: A folder that does not exist, or has no workspace in it yet.
         name: Short name: lower-case letters, digits, hyphens.
-        task: The `[task]` table.
+        task: The `[task]` table. Where it names a class, `task.py:Ticket`, the file is taken along.
         seeds: The examples to be verified.
         evaluation: The examples to be locked; may be empty.
         guidelines: What reviewers are told, in markdown.
@@ -69,17 +68,17 @@ def create_workspace(
     tables["review"] = {"reviewers": list(reviewers)} | tables.get("review", {})
     with _built_beside(root) as folder:
         _write(folder / CONFIG_NAME, config_text(name, task, tables))
-        load_config(folder / CONFIG_NAME)
-        _write(folder / "seeds.jsonl", _lines(seeds))
-        _write(folder / "eval.jsonl", _lines(evaluation))
+        _bring_class(root, folder, task)
         _write(folder / "guidelines.md", guidelines)
         (folder / ".seedgate").mkdir(mode=0o700)
         # Ignores itself, too: what a person keeps in `.gitignore` stays theirs.
         _write(folder / ".seedgate" / ".gitignore", "*\n")
         with Workspace(folder) as staged:
-            _check_rows(staged, seeds, evaluation)
             staged.guidelines()
-            _first_events(staged, name, seeds, simulated_reviewer)
+            checked = _checked(staged.task, seeds)
+            _write(staged.seeds_path, _lines(checked))
+            _write(staged.eval_path, _lines(_checked(staged.task, evaluation)))
+            _first_events(staged, name, checked, simulated_reviewer)
     return Workspace(root)
 
 
@@ -116,7 +115,8 @@ def _built_beside(root: Path) -> Iterator[Path]:
         root.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".seedgate-init-", dir=root if exists else root.parent))
     try:
-        yield folder
+        with _named(folder, root):
+            yield folder
         with os_errors(root, "making the workspace"):
             folder.chmod(0o755)
             if exists:
@@ -126,6 +126,25 @@ def _built_beside(root: Path) -> Iterator[Path]:
             fsync_dir(root.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _named(folder: Path, root: Path) -> Iterator[None]:
+    """Lets errors speak of the folder that was asked for, not of where it is being built."""
+    try:
+        yield
+    except SeedgateError as error:
+        raise type(error)(error.message.replace(str(folder), str(root)), hint=error.hint) from error
+
+
+def _bring_class(root: Path, folder: Path, task: Mapping[str, Any]) -> None:
+    """A task that is a Python class has its file in the workspace; from `root`, else the current folder."""
+    name = str(task.get("class", "")).partition(":")[0]
+    for place in (root, Path.cwd()) if name and Path(name).name == name else ():
+        if (place / name).is_file():
+            with os_errors(place / name, "copying"):
+                shutil.copyfile(place / name, folder / name)
+            return
 
 
 def _refuse_workspace(root: Path) -> None:
@@ -142,6 +161,8 @@ def _move_in(folder: Path, root: Path) -> None:
     moved: list[Path] = []
     try:
         for name in sorted((item.name for item in folder.iterdir()), key=lambda name: name == CONFIG_NAME):
+            if (root / name).exists():
+                continue
             (folder / name).rename(root / name)
             moved.append(root / name)
     except OSError:
@@ -151,8 +172,8 @@ def _move_in(folder: Path, root: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    with os_errors(path, "writing"):
-        path.write_text(text, encoding="utf-8")
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8"))
 
 
 def _lines(examples: Sequence[Example]) -> str:
@@ -160,13 +181,20 @@ def _lines(examples: Sequence[Example]) -> str:
     return "".join(canonical_json(row) + "\n" for row in rows)
 
 
-def _check_rows(ws: Workspace, seeds: Sequence[Example], evaluation: Sequence[Example]) -> None:
-    for examples in (seeds, evaluation):
-        for example in examples:
-            try:
-                ws.task.validate_fields(example.fields)
-            except InputError as error:
-                raise InputError(f"{example.source or example.id[:12]}: {error}") from None
+def _checked(task: Task, examples: Sequence[Example]) -> list[Example]:
+    """The examples as reading their file will give them again: checked, defaults filled in, no two the same."""
+    out: dict[str, Example] = {}
+    for example in examples:
+        where = example.source or f"example {example.id[:12]}"
+        try:
+            fields = task.validate_fields(example.fields)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+        whole = Example(fields=fields, tags=example.tags, source=example.source)
+        if whole.id in out:
+            raise InputError(f"{where}: the same content as {out[whole.id].source or 'another example'}")
+        out[whole.id] = whole
+    return list(out.values())
 
 
 def _first_events(ws: Workspace, name: str, seeds: Sequence[Example], simulated: str | None) -> None:

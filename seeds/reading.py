@@ -52,26 +52,41 @@ def read_examples(
     examples: dict[str, Example] = {}
     problems: list[Problem] = []
     count = 0
-    for count, row in enumerate(open_source(source, split=split), 1):
-        try:
-            example = _example(row, columns)
-            if example.id in examples:
-                raise InputError(f"the same content as {examples[example.id].source}: remove one of them")
-            examples[example.id] = example
-        except InputError as error:
-            problems.append(Problem(row.place, str(error)))
+    try:
+        for count, row in enumerate(open_source(source, split=split), 1):
+            problem = _take(row, columns, examples)
+            if problem is not None:
+                problems.append(problem)
             if len(problems) == MAX_PROBLEMS:
                 break
-        if on_progress and count % _TOLD_EVERY == 0:
-            on_progress(count, 0, f"reading {source}")
+            if on_progress and count % _TOLD_EVERY == 0:
+                on_progress(count, 0, f"reading {source}")
+    except InputError:
+        # The rest is unreadable; what was wrong before it comes first.
+        if not problems:
+            raise
     if problems:
         raise InputError(_summary(problems))
-    columns.all_seen(source)
     if not examples:
         raise InputError(f"{source}: holds no rows", hint="give at least one example")
+    columns.all_seen(source)
     if on_progress:
         on_progress(count, count, f"read {source}")
     return list(examples.values())
+
+
+def _take(row: RawRow | Problem, columns: _Columns, examples: dict[str, Example]) -> Problem | None:
+    """Adds the row's example to `examples`, or says why not."""
+    if isinstance(row, Problem):
+        return row
+    try:
+        example = _example(row, columns)
+    except InputError as error:
+        return Problem(row.place, str(error))
+    earlier = examples.setdefault(example.id, example)
+    if earlier is not example:
+        return Problem(row.place, f"the same content as {earlier.source}: remove one of them")
+    return None
 
 
 def _summary(problems: list[Problem]) -> str:
@@ -79,14 +94,13 @@ def _summary(problems: list[Problem]) -> str:
     text = f"{first.place}: {first.what}"
     if not others:
         return text
-    places = ", ".join(problem.place.rpartition(":")[2] for problem in others)
-    end = ", and perhaps later" if len(problems) == MAX_PROBLEMS else ""
-    return f"{text} (and {len(others)} more problems, in lines {places}{end})"
+    lines = ", ".join(problem.place.rpartition(":")[2] for problem in others)
+    if len(problems) == MAX_PROBLEMS:
+        lines += " and perhaps later"
+    return f"{text} (and {len(others)} more, at line {lines})"
 
 
-def _example(row: RawRow | Problem, columns: _Columns) -> Example:
-    if isinstance(row, Problem):
-        raise InputError(row.what)
+def _example(row: RawRow, columns: _Columns) -> Example:
     fields, tags = columns.split(row)
     checked = columns.task.validate_fields(fields)
     for field in columns.task.fields:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from seedgate.errors import RefusedError
 from seedgate.ledger import Ledger, NewEvent
 from seedgate.records import Example
-from seedgate.seeds.checking import CheckReport, check
+from seedgate.seeds.checking import check
 from seedgate.seeds.content import text_of
+from seedgate.seeds.findings import CheckReport
 from seedgate.seeds.locking import evaluation_set
 from seedgate.seeds.near import NearIndex
 from seedgate.seeds.reading import Progress, read_examples

@@ -1,6 +1,7 @@
 """Raw rows out of files: JSON lines, CSV, TSV, and whatever the `datasets` library opens.
 
 Each source yields `RawRow`s or, for a line that is no row, a `Problem`; both know the place they came from.
+What makes the rest unreadable, too, is raised.
 """
 
 from __future__ import annotations
@@ -51,10 +52,10 @@ def open_source(source: str, *, split: str) -> Iterator[RawRow | Problem]:
     """
     path = Path(source)
     suffix = path.suffix.lower()
-    if path.is_dir() or (not path.exists() and suffix not in (*JSON_LINES, *DELIMITED)):
+    if path.is_dir() or (not path.exists() and _may_be_hub_name(source, path)):
         return _dataset(source, path, split)
     if not path.is_file():
-        raise InputError(f"{source}: no such file", hint="check the path")
+        raise InputError(f"{source}: no such file or folder", hint="check the path")
     if suffix in JSON_LINES:
         return _json_lines(path)
     if suffix in DELIMITED:
@@ -65,29 +66,29 @@ def open_source(source: str, *, split: str) -> Iterator[RawRow | Problem]:
     )
 
 
+def _may_be_hub_name(source: str, path: Path) -> bool:
+    """Whether a name that is no file here can be `dataset` or `owner/dataset`; a mistyped file name cannot."""
+    a_file = path.suffix[1:].isalpha() or (path.parent != Path() and path.parent.is_dir())
+    return not a_file and _HUB_NAME.fullmatch(source) is not None
+
+
 # -- text files --------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str | Problem]]:
-    """Numbered lines as text, without their line ends; stops after a line that is not UTF-8."""
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines without their line ends.
+
+    Raises:
+        InputError: The file cannot be read, a line is not UTF-8 or has no end.
+    """
     try:
         with path.open("rb") as file:
             number = 0
             while raw := file.readline(MAX_LINE_BYTES):
                 number += 1
-                if number == 1:
-                    if raw.startswith(_UTF16):
-                        yield 1, Problem(_at(path, 1), _encoding(raw, 0, "looks like UTF-16"))
-                        return
-                    raw = raw.removeprefix(_BOM)
-                if len(raw) >= MAX_LINE_BYTES:
-                    yield number, Problem(_at(path, number), f"a line of more than {MAX_LINE_BYTES >> 20} MB")
-                    return
-                try:
-                    yield number, raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
-                except UnicodeDecodeError as error:
-                    yield number, Problem(_at(path, number), _encoding(raw, error.start, "is not UTF-8"))
-                    return
+                if len(raw) == MAX_LINE_BYTES:
+                    raise InputError(f"{_at(path, number)}: a line of more than {MAX_LINE_BYTES >> 20} MB")
+                yield number, _decoded(path, number, raw)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
@@ -96,16 +97,25 @@ def _at(path: Path, line: int) -> str:
     return f"{path.name}:{line}"
 
 
-def _encoding(raw: bytes, at: int, what: str) -> str:
-    return f"byte 0x{raw[at]:02X} at column {at + 1} {what}: save the file as UTF-8"
+def _decoded(path: Path, number: int, raw: bytes) -> str:
+    if number == 1:
+        raw = raw.removeprefix(_BOM)
+        utf16 = 0 if raw.startswith(_UTF16) else raw.find(b"\0")
+        if utf16 >= 0:
+            raise InputError(_encoding(path, 1, raw, utf16, "looks like UTF-16"))
+    try:
+        return raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise InputError(_encoding(path, number, raw, error.start, "is not UTF-8")) from None
+
+
+def _encoding(path: Path, line: int, raw: bytes, at: int, what: str) -> str:
+    return f"{_at(path, line)}: byte {at + 1} of the line (0x{raw[at]:02X}) {what}: save the file as UTF-8"
 
 
 def _json_lines(path: Path) -> Iterator[RawRow | Problem]:
     for number, line in _lines(path):
         place = _at(path, number)
-        if isinstance(line, Problem):
-            yield line
-            continue
         if not line.strip():
             continue
         try:
@@ -126,16 +136,8 @@ def _json_lines(path: Path) -> Iterator[RawRow | Problem]:
 
 def _table(path: Path, delimiter: str) -> Iterator[RawRow | Problem]:
     """Rows under a header; places count the header as row 1, as editors and spreadsheets do."""
-    stopped: list[Problem] = []
-
-    def lines() -> Iterator[str]:
-        for _, line in _lines(path):
-            if isinstance(line, Problem):
-                stopped.append(line)
-                return
-            yield line + "\n"
-
-    reader = csv.reader(lines(), delimiter=_delimiter(path, delimiter), strict=True)
+    lines = (line + "\n" for _, line in _lines(path))
+    reader = csv.reader(lines, delimiter=_delimiter(path, delimiter), strict=True)
     header: list[str] | None = None
     row = 0
     try:
@@ -155,38 +157,37 @@ def _table(path: Path, delimiter: str) -> Iterator[RawRow | Problem]:
                 yield RawRow(_at(path, row), dict(zip(header, cells, strict=True)), cells=True)
     except csv.Error as error:
         yield Problem(_at(path, row + 1), f"malformed row: {error}")
-    yield from stopped
 
 
 def _delimiter(path: Path, usual: str) -> str:
     """Spreadsheets of many countries write CSV with semicolons."""
     first = next((line for _, line in _lines(path)), "")
-    return ";" if usual == "," and isinstance(first, str) and ";" in first and "," not in first else usual
+    return ";" if usual == "," and ";" in first and "," not in first else usual
 
 
 # -- the datasets library ----------------------------------------------------------------------------
 
 
 def _dataset(source: str, path: Path, split: str) -> Iterator[RawRow | Problem]:
-    if not path.exists() and not _HUB_NAME.fullmatch(source):
-        raise InputError(f"{source}: no such file or folder", hint="check the path")
     data = _open_dataset(source, path, split)
-    named = {
-        name: feature.int2str
-        for name, feature in (data.features or {}).items()
-        if hasattr(feature, "int2str")
-    }
-    name = path.name or source
-    return _dataset_rows(name, data, named)
+    return _dataset_rows(path.resolve().name if path.is_dir() else source, data)
 
 
-def _dataset_rows(name: str, data: Any, named: Mapping[str, Any]) -> Iterator[RawRow | Problem]:
+def _dataset_rows(name: str, data: Any) -> Iterator[RawRow | Problem]:
+    """Rows counted from 1; numbers of class labels become their names."""
+    features = data.features or {}
     for number, row in enumerate(data, 1):
-        values = {
-            key: named[key](value) if key in named and isinstance(value, int) and value >= 0 else value
-            for key, value in row.items()
-        }
-        yield RawRow(f"{name}:{number}", values)
+        yield RawRow(
+            f"{name}:{number}", {key: _named(features.get(key), value) for key, value in row.items()}
+        )
+
+
+def _named(feature: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_named(getattr(feature, "feature", None), item) for item in value]
+    # -1 is the library's word for "no label"; the task will refuse it.
+    is_label = hasattr(feature, "int2str") and isinstance(value, int) and value >= 0
+    return feature.int2str(value) if is_label else value
 
 
 def _open_dataset(source: str, path: Path, split: str) -> Any:

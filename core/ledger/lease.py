@@ -120,7 +120,7 @@ class Lease:
     def _alive(holder: str, expires_at: str) -> bool:
         who = json.loads(holder)
         if who["host"] == socket.gethostname():
-            return process_started(int(who["pid"])) == who["started"]
+            return bool(process_started(int(who["pid"])) == who["started"])
         return datetime.fromisoformat(expires_at) > _now()
 
     def _renew(self) -> None:
