@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Strategies: what to ask for next, one file each."""

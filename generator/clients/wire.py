@@ -1,0 +1,137 @@
+"""vLLM's OpenAI-compatible HTTP API: bodies of requests, and what an answer means.
+
+How the server behaves was read in vLLM 0.32: structured output is `response_format`
+(`entrypoints/openai/chat_completion/protocol.py`); a dead engine is a 500 that names EngineCore and a 503 of
+`/health`, after which the process ends (`entrypoints/serve/exception_handling/handlers/vllm_error.py`); an
+unknown model is a 404, an unfit request a 400, a missing key a 401 on everything under `/v1`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from seedgate.errors import ServiceError
+from seedgate.generator.clients.base import Choice, Completion, Request
+
+__all__ = ["EndpointError", "TransientError", "body_of", "completion_of", "refusal", "route_of"]
+
+MOST_RETRY_AFTER_S = 60.0
+_BUSY = (408, 425, 429)
+
+
+class TransientError(Exception):
+    """An answer that another try may mend.
+
+    Attributes:
+        retry_after_s: How long the server asked to wait, if it did.
+    """
+
+    def __init__(self, what: str, *, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(what)
+
+
+class EndpointError(TransientError):
+    """The endpoint itself is not usable now; others may be."""
+
+
+def route_of(request: Request) -> str:
+    """The path under `/v1`: text is continued, messages are answered."""
+    return "/completions" if isinstance(request.prompt, str) else "/chat/completions"
+
+
+def body_of(request: Request, model: str) -> dict[str, Any]:
+    """The JSON body of a request."""
+    body: dict[str, Any] = {"model": model, **request.sampling.as_dict()}
+    if isinstance(request.prompt, str):
+        body["prompt"] = request.prompt
+    else:
+        body["messages"] = [dict(message) for message in request.prompt]
+    if request.json_schema is not None:
+        schema = {"name": "example", "schema": request.json_schema, "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return body
+
+
+def completion_of(request: Request, answer: httpx.Response) -> Completion:
+    """Reads an answer.
+
+    Raises:
+        TransientError: It is no complete answer, but another may be; `EndpointError` if its server is dead.
+        ServiceError: Asking again will not help.
+    """
+    if answer.status_code != 200:
+        raise _fault(answer)
+    try:
+        data = json.loads(answer.content)
+        usage = data.get("usage") or {}
+        choices = tuple(_choice(request, item) for item in data["choices"])
+        tokens = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TransientError(
+            f"the answer is not the JSON of a completion ({type(error).__name__}: {error})"
+        ) from None
+    if not choices:
+        raise TransientError("the answer has no choices")
+    return Completion(request.id, choices, *tokens)
+
+
+def refusal(answer: httpx.Response, url: str) -> ServiceError:
+    """The error for an answer that asking again cannot mend."""
+    status, said = answer.status_code, _message(answer)
+    if status in (401, 403):
+        return ServiceError(
+            f"{url}: the API key was refused ({status})",
+            hint="set SEEDGATE_VLLM_API_KEY to the server's key, or mend vllm_api_key in .seedgate/secrets.json",
+        )
+    if status == 404:
+        return ServiceError(
+            f"{url}: not found (404): {said}", hint="give a URL that ends in /v1 and a model that is served"
+        )
+    hint = "look at [generation] in seedgate.toml"
+    if "max_model_len" in said or "context length" in said or "max_tokens" in said:
+        hint = "lower shots or max_tokens in [generation], or serve the model with a longer context"
+    return ServiceError(f"{url}: the request was refused ({status}): {said}", hint=hint)
+
+
+def _choice(request: Request, item: dict[str, Any]) -> Choice:
+    text = item["text"] if isinstance(request.prompt, str) else item["message"]["content"] or ""
+    if not isinstance(text, str):
+        raise TypeError("the text of a choice is no string")
+    # Unpaired surrogates are no Unicode and could not be stored.
+    return Choice(int(item["index"]), text.encode("utf-8", "replace").decode(), item.get("finish_reason"))
+
+
+def _fault(answer: httpx.Response) -> Exception:
+    status, said = answer.status_code, _message(answer)
+    if status in _BUSY:
+        return TransientError(f"busy ({status}): {said}", retry_after_s=_retry_after(answer))
+    if status >= 500:
+        if "EngineCore" in said or "EngineDead" in said:
+            return EndpointError(f"its engine died ({status}: {said})")
+        return TransientError(f"failed ({status}): {said}", retry_after_s=_retry_after(answer))
+    return refusal(answer, str(answer.request.url))
+
+
+def _message(answer: httpx.Response) -> str:
+    """What the server says is wrong, in one line of at most 300 characters."""
+    try:
+        error = json.loads(answer.content)
+        for key in ("error", "message", "detail"):
+            error = error.get(key, error) if isinstance(error, dict) else error
+        said = error if isinstance(error, str) else json.dumps(error)
+    except ValueError:
+        said = answer.content[:300].decode("utf-8", "replace")
+    said = " ".join(said.split())
+    return said[:297] + "..." if len(said) > 300 else said or answer.reason_phrase
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Seconds of a `Retry-After` header; the form with a date is rare and left to the usual backoff."""
+    try:
+        return min(MOST_RETRY_AFTER_S, max(0.0, float(answer.headers["retry-after"])))
+    except (KeyError, ValueError):
+        return None

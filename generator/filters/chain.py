@@ -1,0 +1,98 @@
+"""All filters in order, with the memory that comparing ones need, loaded from the ledger.
+
+Cheap checks come first. The chain is the one definition of what may become a candidate: generation asks it
+about every item, and review asks it again about every row that a reviewer has edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+
+from seedgate.generator.filters.base import Drop, Filter
+from seedgate.generator.filters.evaluation import EvaluationFilter
+from seedgate.generator.filters.exact import ExactFilter
+from seedgate.generator.filters.format import FormatFilter
+from seedgate.generator.filters.length import LengthFilter
+from seedgate.generator.filters.near import NearFilter
+from seedgate.generator.filters.schema import SchemaFilter
+from seedgate.ledger import Event, Ledger
+from seedgate.records import Example
+from seedgate.seeds import Baseline, baseline
+from seedgate.workspace import Workspace
+
+__all__ = ["FilterChain"]
+
+_BATCH = 500
+
+
+class FilterChain:
+    """Filters asked in order; the first drop counts.
+
+    Example:
+        >>> chain = FilterChain.for_workspace(ws)  # doctest: +SKIP
+        >>> if chain.check(example, ignore={original.id}) is None:  # doctest: +SKIP
+        ...     chain.accept(example)
+    """
+
+    def __init__(self, filters: Collection[Filter]) -> None:
+        self.filters = tuple(filters)
+
+    @classmethod
+    def for_workspace(cls, ws: Workspace, base: Baseline | None = None) -> FilterChain:
+        """The chain of a workspace, knowing its seeds, evaluation set, candidates and rejections.
+
+        Args:
+            base: The baseline, if the caller has read it already.
+
+        Raises:
+            RefusedError: There is no verified baseline.
+        """
+        base = base or baseline(ws)
+        threshold = ws.config.policy.near_duplicate
+        exact, near = ExactFilter(), NearFilter(ws.task, threshold)
+        _remember(ws.ledger, exact, near)
+        return cls(
+            (
+                SchemaFilter(ws.task),
+                FormatFilter(ws.task),
+                LengthFilter(ws.task, ws.config.generation.min_words),
+                exact,
+                EvaluationFilter(ws.task, base.evaluation, threshold),
+                near,
+            )
+        )
+
+    def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
+        """Why the example is dropped, None if it passes.
+
+        Args:
+            ignore: Ids of examples that it may equal or resemble, e.g. the candidate it was edited from.
+        """
+        for each in self.filters:
+            drop = each.check(example, ignore=ignore)
+            if drop is not None:
+                return drop
+        return None
+
+    def accept(self, example: Example) -> None:
+        """Takes note of an example that passed, so that its like is dropped from now on."""
+        for each in self.filters:
+            each.accept(example)
+
+
+def _remember(ledger: Ledger, exact: ExactFilter, near: NearFilter) -> None:
+    for batch in _batches(ledger.events("seed.added", "candidate.created")):
+        bodies = ledger.bodies(event.subject for event in batch)
+        for event in batch:
+            exact.add(event.subject, "seed" if event.kind == "seed.added" else "candidate")
+            if event.subject in bodies:  # a redacted one leaves its hash only
+                near.add(event.subject, bodies[event.subject])
+    for event in ledger.events("verdict.recorded"):
+        if event.payload.get("decision") in ("reject", "edit"):
+            exact.add(event.subject, "rejected")
+
+
+def _batches(events: Iterator[Event]) -> Iterator[list[Event]]:
+    while batch := list(islice(events, _BATCH)):
+        yield batch

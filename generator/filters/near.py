@@ -1,0 +1,43 @@
+"""Drops texts that are nearly those of a seed or of an earlier candidate, whatever their answer says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from seedgate.generator.filters.base import Drop
+from seedgate.records import Example
+from seedgate.seeds import NearIndex, text_of
+from seedgate.task import Task
+
+__all__ = ["NearFilter"]
+
+
+class NearFilter:
+    """Compares input texts by the overlap of their character 5-grams; paraphrases pass.
+
+    Args:
+        threshold: The policy's `near_duplicate`.
+    """
+
+    name = "near"
+
+    def __init__(self, task: Task, threshold: float) -> None:
+        self._task = task
+        self._index = NearIndex(threshold)
+
+    def add(self, id_: str, fields: Mapping[str, Any]) -> None:
+        """Takes note of content that nothing must come near to."""
+        self._index.add(id_, text_of(self._task, fields))
+
+    def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
+        """See `Filter.check`."""
+        near = self._index.all_near(text_of(self._task, example.fields))
+        found = next((hit for hit in near if hit[0] not in ignore), None)
+        if found is None:
+            return None
+        return Drop(self.name, "near_duplicate", f"{found[1]:.2f} like {found[0][:12]}")
+
+    def accept(self, example: Example) -> None:
+        """Adds it."""
+        self.add(example.id, example.fields)

@@ -1,0 +1,175 @@
+"""From a completion to the events that record it: the raw text, each candidate, each drop with its reason.
+
+All events of a request belong together: they are appended in one transaction, and their keys come from the
+plan's number, so that a plan entry is recorded once however often a run is killed and repeated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from seedgate.canonical import content_hash
+from seedgate.generator.clients.base import Choice, Completion, ModelInfo
+from seedgate.generator.filters.base import Drop
+from seedgate.generator.filters.chain import FilterChain
+from seedgate.generator.filters.schema import validated
+from seedgate.generator.parsing import Item
+from seedgate.generator.prompts import Form
+from seedgate.generator.strategies.base import Plan
+from seedgate.ledger import NewEvent
+from seedgate.records import Candidate, Example, Provenance, dump
+from seedgate.task import Task
+
+__all__ = ["Outcome", "Recorder", "request_key"]
+
+DETAIL_CHARS = 160
+
+
+def request_key(request_id: str) -> str:
+    """The ledger key of a request."""
+    return f"request:{request_id}"
+
+
+@dataclass
+class Outcome:
+    """What came of one request.
+
+    Attributes:
+        events: What to append, in order.
+        accepted: How many candidates are among them.
+        drops: Filter and reason to how many items.
+    """
+
+    events: list[NewEvent] = field(default_factory=list)
+    completions: int = 0
+    accepted: int = 0
+    drops: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Recorder:
+    """Parses and filters completions. Remembers what it accepted, so order of calls matters.
+
+    Args:
+        run: The run's id.
+    """
+
+    def __init__(
+        self, task: Task, form: Form, chain: FilterChain, model: ModelInfo, *, cycle: int, run: str
+    ) -> None:
+        self._task = task
+        self._form = form
+        self._chain = chain
+        self._model = model
+        self._cycle = cycle
+        self._run = run
+
+    def outcome(self, plan: Plan, completion: Completion) -> Outcome:
+        """The events of one request."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        prompt: Any = plan.request.prompt
+        prompt = prompt if isinstance(prompt, str) else [dict(message) for message in prompt]
+        prompt_hash = content_hash(prompt)
+        result = Outcome([self._completed(plan, completion, prompt, prompt_hash)], len(completion.choices))
+        for choice in completion.choices:
+            for item in self._form.parse(choice, plan.fixed, len(plan.seed_ids)):
+                made = self._example(plan, choice, item)
+                if isinstance(made, Drop):
+                    result.drops[made.filter, made.reason] += 1
+                    result.events.append(self._dropped(plan, choice, item, made))
+                    continue
+                provenance = self._provenance(plan, completion, choice, item, prompt_hash, at)
+                result.accepted += 1
+                result.events.append(_created(Candidate(example=made, provenance=provenance)))
+        return result
+
+    def _example(self, plan: Plan, choice: Choice, item: Item) -> Example | Drop:
+        if item.drop is not None:
+            return item.drop
+        fields = validated(self._task, item.fields or {})
+        if isinstance(fields, Drop):
+            return fields
+        place = f"{plan.request.id}:{choice.index}:{item.number}"
+        example = Example(fields=fields, tags=plan.tags, source=place)
+        drop = self._chain.check(example)
+        if drop is None:
+            self._chain.accept(example)
+        return drop or example
+
+    def _provenance(
+        self, plan: Plan, completion: Completion, choice: Choice, item: Item, prompt_hash: str, at: str
+    ) -> Provenance:
+        return Provenance(
+            cycle=self._cycle,
+            run=self._run,
+            strategy=plan.strategy,
+            seed_ids=plan.seed_ids,
+            model=self._model.name,
+            model_revision=self._model.revision,
+            sampling=plan.request.sampling.as_dict(),
+            prompt_hash=prompt_hash,
+            request_id=plan.request.id,
+            choice=choice.index,
+            item=item.number,
+            finish_reason=choice.finish_reason,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            at=at,
+        )
+
+    def _completed(self, plan: Plan, completion: Completion, prompt: Any, prompt_hash: str) -> NewEvent:
+        raw = [
+            {"index": choice.index, "text": choice.text, "finish_reason": choice.finish_reason}
+            for choice in completion.choices
+        ]
+        payload = {
+            "run": self._run,
+            "cycle": self._cycle,
+            "index": plan.index,
+            "strategy": plan.strategy,
+            "form": self._form.name,
+            "fixed": dict(plan.fixed),
+            "seed_ids": list(plan.seed_ids),
+            "prompt_hash": prompt_hash,
+            "sampling": plan.request.sampling.as_dict(),
+            "usage": {
+                "prompt_tokens": completion.prompt_tokens,
+                "completion_tokens": completion.completion_tokens,
+            },
+            "completions": len(raw),
+            "raw_hash": content_hash(raw),
+        }
+        return NewEvent(
+            "request.completed",
+            plan.request.id,
+            payload,
+            key=request_key(plan.request.id),
+            bodies=(prompt, raw),
+        )
+
+    def _dropped(self, plan: Plan, choice: Choice, item: Item, drop: Drop) -> NewEvent:
+        place = f"{plan.request.id}:{choice.index}:{item.number}"
+        payload = {
+            "cycle": self._cycle,
+            "filter": drop.filter,
+            "reason": drop.reason,
+            "detail": drop.detail[:DETAIL_CHARS].encode("utf-8", "replace").decode(),
+            "request_id": plan.request.id,
+            "choice": choice.index,
+            "item": item.number,
+        }
+        return NewEvent("candidate.dropped", plan.request.id, payload, key=f"dropped:{place}")
+
+
+def _created(candidate: Candidate) -> NewEvent:
+    payload = dict(dump(candidate))
+    payload["example"] = {key: value for key, value in payload["example"].items() if key != "fields"}
+    return NewEvent(
+        "candidate.created",
+        candidate.id,
+        payload,
+        key=f"candidate:{candidate.id}",
+        bodies=(candidate.example.fields,),
+    )

@@ -1,0 +1,190 @@
+"""Few-shot prompts spread over the labels: every label has its turn, those with fewer candidates more of them.
+
+Plans come in runs: a run has one label and one common half of its seeds, so that its prompts begin alike and
+the server's prefix cache serves what they share. Two runs of three go to the label that was asked least; the
+third to the label that has least, so that one that yields little gets more but never takes all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from seedgate.errors import InputError
+from seedgate.generator.clients.base import Request, Sampling
+from seedgate.generator.prompts import Form, Rendered
+from seedgate.generator.strategies.base import Plan, Tally, group_of
+from seedgate.records import Example
+
+__all__ = ["FewShot"]
+
+EDGE = "edge"
+CHARS_PER_TOKEN = 2.5  # of prompts in Latin script, low on purpose
+
+
+class _Deck:
+    """Seeds dealt at random, none twice before all were dealt."""
+
+    def __init__(self, seeds: Sequence[Example], tally: Tally, rng: Random) -> None:
+        self.seeds = list(seeds)
+        least = min((tally.shown[seed.id] for seed in seeds), default=0)
+        self._left = [seed for seed in seeds if tally.shown[seed.id] == least]
+        rng.shuffle(self._left)
+
+    def deal(self, number: int, rng: Random, dealt: Collection[Example] = ()) -> list[Example]:
+        """Up to `number` different seeds that are not in `dealt`."""
+        taken = {seed.id for seed in dealt}
+        number = min(number, sum(seed.id not in taken for seed in self.seeds))
+        hand: list[Example] = []
+        while len(hand) < number:
+            place = next((i for i, seed in enumerate(self._left) if seed.id not in taken), None)
+            if place is None:
+                kept = {seed.id for seed in self._left}
+                again = [seed for seed in self.seeds if seed.id not in kept]
+                rng.shuffle(again)
+                self._left += again
+                continue
+            hand.append(self._left.pop(place))
+            taken.add(hand[-1].id)
+        return hand
+
+
+@dataclass
+class _Group:
+    """The seeds with one label, dealt apart by whether they are edge cases."""
+
+    fixed: Mapping[str, Any]
+    core: _Deck
+    edge: _Deck
+
+    @property
+    def edge_share(self) -> float:
+        return len(self.edge.seeds) / (len(self.core.seeds) + len(self.edge.seeds))
+
+    def deal(self, number: int, rng: Random, *, edge: bool, dealt: Collection[Example] = ()) -> list[Example]:
+        """Seeds of one sort; the other sort fills up what is missing."""
+        first, second = (self.edge, self.core) if edge else (self.core, self.edge)
+        hand = first.deal(number, rng, dealt)
+        return hand + second.deal(number - len(hand), rng, [*dealt, *hand])
+
+
+@dataclass
+class _Run:
+    group: _Group
+    edge: bool
+    common: list[Example]
+    left: int
+
+
+class FewShot:
+    """Shows seeds of one label and asks for more.
+
+    Args:
+        seeds: The verified seeds.
+        key: What the random choices depend on besides the plan's number: workspace and cycle.
+        request_prefix: What request ids begin with; the plan's number follows.
+        sampling: How to draw; the form adds its stop strings.
+        shots: Seeds per prompt.
+        run: Consecutive plans that share a label and half of their seeds.
+        context_tokens: Longest prompt and completion that the model takes, if known.
+
+    Raises:
+        InputError: There are no seeds.
+    """
+
+    name = "few_shot"
+
+    def __init__(
+        self,
+        form: Form,
+        seeds: Collection[Example],
+        *,
+        key: str,
+        request_prefix: str,
+        sampling: Sampling,
+        shots: int,
+        run: int = 1,
+        context_tokens: int | None = None,
+    ) -> None:
+        if not seeds:
+            raise InputError("there are no seeds to show")
+        self._form = form
+        self._seeds = list(seeds)
+        self._key = key
+        self._request_prefix = request_prefix
+        self._sampling = sampling
+        self._shots = shots
+        self._run = run
+        self._context_tokens = context_tokens
+
+    def plans(self, tally: Tally) -> Iterator[Plan]:
+        """Endless; see `Strategy.plans`."""
+        groups: dict[str, _Group] | None = None
+        current: _Run | None = None
+        runs = 0
+        for index in tally.indexes():
+            rng = Random(f"{self._key}:{index}")  # noqa: S311 - choices to be repeated, not secrets
+            groups = groups or self._groups(tally, rng)
+            if current is None or current.left == 0:
+                current = self._next_run(groups, tally, rng, by_need=runs % 3 == 2)
+                runs += 1
+            current.left -= 1
+            yield self._plan(index, current, rng)
+
+    def _groups(self, tally: Tally, rng: Random) -> dict[str, _Group]:
+        found: dict[str, tuple[dict[str, Any], list[Example]]] = {}
+        for seed in self._seeds:
+            fixed = {name: seed.fields[name] for name in self._form.fixed}
+            found.setdefault(group_of(fixed), (fixed, []))[1].append(seed)
+        return {
+            name: _Group(
+                fixed,
+                core=_Deck([seed for seed in seeds if EDGE not in seed.tags], tally, rng),
+                edge=_Deck([seed for seed in seeds if EDGE in seed.tags], tally, rng),
+            )
+            for name, (fixed, seeds) in found.items()
+        }
+
+    def _next_run(self, groups: dict[str, _Group], tally: Tally, rng: Random, *, by_need: bool) -> _Run:
+        def asked(name: str) -> float:
+            return tally.requests[name]
+
+        def has(name: str) -> tuple[float, float]:
+            return tally.expected(name), tally.requests[name]
+
+        group = groups[min(groups, key=has if by_need else asked)]
+        edge = rng.random() < group.edge_share
+        return _Run(group, edge, group.deal(self._shots // 2, rng, edge=edge), self._run)
+
+    def _plan(self, index: int, run: _Run, rng: Random) -> Plan:
+        own = run.group.deal(self._shots - len(run.common), rng, edge=run.edge, dealt=run.common)
+        shown = _longest_first(run.common) + _longest_first(own)
+        rendered = self._form.render(shown, run.group.fixed)
+        while len(shown) > 1 and self._too_long(rendered):
+            shown.remove(_longest_first(shown)[0])
+            rendered = self._form.render(shown, run.group.fixed)
+        sampling = replace(self._sampling, stop=rendered.stop)
+        id_ = f"{self._request_prefix}{index:06d}"
+        return Plan(
+            index=index,
+            strategy=self.name,
+            request=Request(id_, rendered.prompt, sampling, rendered.json_schema),
+            fixed=run.group.fixed,
+            seed_ids=tuple(seed.id for seed in shown),
+            tags=(EDGE,) if run.edge else ("core",),
+        )
+
+    def _too_long(self, rendered: Rendered) -> bool:
+        if self._context_tokens is None:
+            return False
+        parts = (
+            [rendered.prompt] if isinstance(rendered.prompt, str) else [m["content"] for m in rendered.prompt]
+        )
+        tokens = sum(map(len, parts)) / CHARS_PER_TOKEN
+        return tokens + self._sampling.max_tokens > self._context_tokens
+
+
+def _longest_first(seeds: Sequence[Example]) -> list[Example]:
+    return sorted(seeds, key=lambda seed: -len(str(seed.fields)))

@@ -1,0 +1,200 @@
+"""The stream from plans to the ledger: bounded everywhere, no barrier anywhere.
+
+One task sends plans while slots are free; each answer goes into a bounded queue; one task judges answers in
+the order in which they came and appends them in batches. A slow ledger fills the queue, which holds the slots,
+so nothing piles up. Near the target no more is sent than will probably be needed; what is in flight when the
+target is reached is waited for and recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from seedgate.errors import SeedgateError
+from seedgate.generator.clients.base import Client, Completion
+from seedgate.generator.recording import Outcome
+from seedgate.generator.strategies.base import Plan, Tally
+from seedgate.ledger import NewEvent
+
+__all__ = ["FLUSH_REQUESTS", "Stream"]
+
+FLUSH_REQUESTS = 64
+FLUSH_S = 0.5
+PRIOR_REQUESTS = 4.0
+"""How many requests' worth the first guess of the yield counts."""
+
+
+class _Judge(Protocol):
+    def outcome(self, plan: Plan, completion: Completion) -> Outcome: ...
+
+
+class Stream:
+    """Runs plans until the cycle has its target.
+
+    Args:
+        plans: Taken one at a time, just before each is sent.
+        tally: The cycle's counts; kept up here.
+        append: Writes events as one transaction; called from a thread.
+        target: Candidates that the cycle is to have.
+        concurrency: Most requests in flight.
+        patience: Requests in a row without a candidate after which it gives up.
+        on_outcome: Told of each judged request.
+
+    Attributes:
+        patience: As given.
+        peak: Most requests that were in flight at once.
+        stalled: Whether it gave up for lack of new candidates.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        plans: Iterator[Plan],
+        judge: _Judge,
+        tally: Tally,
+        append: Callable[[list[NewEvent]], object],
+        *,
+        target: int,
+        concurrency: int,
+        patience: int,
+        on_outcome: Callable[[Outcome], None],
+    ) -> None:
+        self._client = client
+        self._plans = plans
+        self._judge = judge
+        self._tally = tally
+        self._append = append
+        self._target = target
+        self._concurrency = concurrency
+        self.patience = patience
+        self._on_outcome = on_outcome
+        self._guess = tally.yield_per_request
+        self._judged = 0
+        self._accepted = 0
+        self._barren = 0
+        self._out = 0
+        self._error: SeedgateError | None = None
+        self.peak = 0
+
+    @property
+    def stalled(self) -> bool:
+        """See the class."""
+        return self._barren >= self.patience
+
+    async def run(self) -> None:
+        """Sends, judges and records until the target is reached or nothing new comes.
+
+        Raises:
+            SeedgateError: A request failed for good, or the ledger did. What had come back is recorded.
+        """
+        self._slots = asyncio.Semaphore(self._concurrency)
+        self._results: asyncio.Queue[tuple[Plan, Completion] | None] = asyncio.Queue(FLUSH_REQUESTS)
+        self._changed = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write())
+                group.create_task(self._send(group))
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+        if self._error is not None:
+            raise self._error
+
+    # -- sending -------------------------------------------------------------------------------------
+
+    async def _send(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            await self._slots.acquire()
+            if not await self._wanted():
+                break
+            plan = next(self._plans)
+            self._tally.requests[plan.group] += 1
+            self._tally.in_flight[plan.group] += 1
+            self._out += 1
+            self.peak = max(self.peak, self._out)
+            group.create_task(self._request(plan))
+        while self._out:
+            await self._change()
+        await self._results.put(None)
+
+    async def _wanted(self) -> bool:
+        """Waits until another request is needed (True) or the end is certain (False)."""
+        tally = self._tally
+        while self._error is None and tally.total < self._target and not self.stalled:
+            waiting = tally.in_flight.total()
+            if not waiting or tally.total + waiting * tally.yield_per_request < self._target:
+                return True
+            await self._change()
+        return False
+
+    async def _request(self, plan: Plan) -> None:
+        try:
+            completion = await self._client.complete(plan.request)
+            await self._results.put((plan, completion))
+        except SeedgateError as error:
+            # No reason to give up what is in flight: it is waited for, recorded, and then this is raised.
+            self._error = self._error or error
+            self._tally.in_flight[plan.group] -= 1
+        finally:
+            self._out -= 1
+            self._slots.release()
+            self._changed.set()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    # -- recording -----------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        batch: list[NewEvent] = []
+        more = True
+        try:
+            while more:
+                more = await self._gather(batch)
+                await asyncio.to_thread(self._append, list(batch))
+                batch.clear()
+        except asyncio.CancelledError:
+            # What came back cost tokens. A batch on its way already is not written twice: events have keys.
+            while not self._results.empty():
+                self._take(self._results.get_nowait(), batch)
+            self._append(batch)
+            raise
+
+    async def _gather(self, batch: list[NewEvent]) -> bool:
+        """Fills the batch with up to 64 requests or half a second of them; False after the last."""
+        if not self._take(await self._results.get(), batch):
+            return False
+        until = asyncio.get_running_loop().time() + FLUSH_S
+        try:
+            async with asyncio.timeout_at(until):
+                for _ in range(FLUSH_REQUESTS - 1):
+                    if not self._take(await self._results.get(), batch):
+                        return False
+        except TimeoutError:
+            pass
+        return True
+
+    def _take(self, result: tuple[Plan, Completion] | None, batch: list[NewEvent]) -> bool:
+        if result is None:
+            return False
+        plan, completion = result
+        outcome = self._judge.outcome(plan, completion)
+        batch.extend(outcome.events)
+        self._tally.candidates[plan.group] += outcome.accepted
+        self._tally.in_flight[plan.group] -= 1
+        self._judged += 1
+        self._accepted += outcome.accepted
+        self._barren = 0 if outcome.accepted else self._barren + 1
+        known = PRIOR_REQUESTS * self._guess + self._accepted
+        self._tally.yield_per_request = known / (PRIOR_REQUESTS + self._judged)
+        self._changed.set()
+        self._on_outcome(outcome)
+        return True
+
+
+def _first(errors: BaseExceptionGroup) -> BaseException:
+    """The error that a person should see; a group of one is just that one."""
+    inner = next((e for e in errors.exceptions if isinstance(e, SeedgateError)), errors.exceptions[0])
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
