@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from seedgate.canonical import content_hash
 
 __all__ = [
+    "Adjudication",
     "Assignment",
     "Candidate",
     "Decision",
@@ -74,6 +75,12 @@ class Example(_Record):
         """Hex SHA-256 of the canonical JSON of the fields: same content, same id, everywhere."""
         return content_hash(self.fields)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Example:
+        """A copy, with `update` applied; its id is computed afresh."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("id", None)
+        return copied
+
 
 class Provenance(_Record):
     """How a candidate came to be, recorded when it did.
@@ -121,27 +128,28 @@ class Assignment(_Record):
     """One candidate before one reviewer in one round.
 
     Attributes:
-        content_hash: Hash of the fields that were pushed; an approval counts for these only.
         record_id: Argilla's external id, derived from round, candidate and reviewer, so that a repeated
             push makes nothing new.
+        shown_hash: Hash of the body with the exact texts of the record, field name to text, as sent. An
+            approval counts only for the candidate whose fields these texts show.
         why: Why it is in this wave: `ranked` (by expected value), `random` (never ranked, keeps
             estimates honest), `control`.
-        shown: Field name to the exact text that was sent to the page, before escaping.
     """
 
     round: str
     candidate_id: str
-    content_hash: str
     reviewer: str
     record_id: str
+    shown_hash: str
     why: Literal["ranked", "random", "control"] = "ranked"
-    shown: dict[str, str] = {}
 
 
 class Round(_Record):
     """One push for review: bound to one guideline, one question schema, one quorum.
 
     Attributes:
+        guideline_hash: SHA-256 of the guidelines' text, which `guidelines` is the body hash of.
+        schema_hash: Hash of the fields and questions that reviewers see.
         reviewers: Who the wave's assignments go to; `simulated` names those of them that are programs.
         datasets: Reviewer to (Argilla workspace, Argilla dataset) names, create-only.
     """
@@ -150,6 +158,7 @@ class Round(_Record):
     cycle: int
     wave: int
     guideline_hash: str
+    guidelines: str
     task_hash: str
     schema_hash: str
     quorum: int
@@ -160,15 +169,18 @@ class Round(_Record):
 
 
 class Verdict(_Record):
-    """One submitted response, as pulled from Argilla.
+    """One submitted response, as pulled from Argilla. Texts are bodies, so that they can be redacted.
 
     Attributes:
-        seen_hash: Hash of the fields as the record showed them when pulled, after unescaping and undoing
-            what Argilla's page changes; must equal the assignment's content hash to count.
-        corrected: The fields after correction, for every field of the task; equal to the original where
-            the reviewer changed nothing.
-        pace_s: Seconds since the same reviewer's previous submission; None for the first.
-        problem: Why the verdict cannot count as it stands ("malformed", ...), or None.
+        decision: None if the response cannot be understood; `problem` says why.
+        seen_hash: Hash of the fields that the record showed when pulled; must equal the candidate's id.
+        corrected_hash: Hash of the fields after correction: the candidate's id where nothing was
+            changed, the id of the corrected example where something was, None if malformed.
+        comment_hash: Body hash of the reviewer's comment, if there is one.
+        guideline_hash: SHA-256 of the guidelines that the dataset showed when pulled.
+        submitted_at: When the response was last submitted, by Argilla's clock.
+        pace_s: Seconds since the same reviewer's previous submission; None for the first and after a break.
+        problem: Why the verdict cannot count as it stands, or None.
     """
 
     candidate_id: str
@@ -176,9 +188,9 @@ class Verdict(_Record):
     reviewer: str
     decision: VerdictDecision | None
     seen_hash: str
-    corrected: dict[str, JsonValue] | None = None
+    corrected_hash: str | None = None
     reasons: tuple[Reason, ...] = ()
-    comment: str = ""
+    comment_hash: str | None = None
     guideline_hash: str
     dataset_id: str
     record_id: str
@@ -190,6 +202,22 @@ class Verdict(_Record):
     problem: str | None = None
 
 
+class Adjudication(_Record):
+    """How somebody who is none of the reviewers settled a conflict.
+
+    Attributes:
+        settles: Sequence number of the newest verdict it took into account; a later verdict reopens the
+            conflict.
+    """
+
+    candidate_id: str
+    by: str
+    decision: Literal["approve", "reject"]
+    comment_hash: str | None = None
+    guideline_hash: str
+    settles: int
+
+
 class Decision(_Record):
     """The gate's word on one candidate, always with the reason for it.
 
@@ -199,6 +227,7 @@ class Decision(_Record):
         verdicts: Response ids that the decision rests on.
         simulated: Whether any approval it rests on is a program's.
         guideline_hash: The version of the guidelines it was approved under.
+        quorum: How many distinct reviewers had to approve.
     """
 
     candidate_id: str
@@ -210,6 +239,7 @@ class Decision(_Record):
     rounds: tuple[str, ...] = ()
     simulated: bool = False
     guideline_hash: str | None = None
+    quorum: int | None = None
 
 
 def dump(record: BaseModel) -> Mapping[str, Any]:

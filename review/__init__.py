@@ -1,1 +1,24 @@
-"""Placeholder."""
+"""Review: waves of candidates before people in Argilla, their verdicts, and the gate that decides on them."""
+
+from seedgate.review.adjudication import adjudicate, declare_compatible
+from seedgate.review.collect import PullReport, pull
+from seedgate.review.facts import decisions
+from seedgate.review.gate import Facts, decide
+from seedgate.review.rounds import PushReport, push
+from seedgate.review.status import ReviewerStatus, ReviewStatus, open_assignments, review_status
+
+__all__ = [
+    "Facts",
+    "PullReport",
+    "PushReport",
+    "ReviewStatus",
+    "ReviewerStatus",
+    "adjudicate",
+    "decide",
+    "decisions",
+    "declare_compatible",
+    "open_assignments",
+    "pull",
+    "push",
+    "review_status",
+]

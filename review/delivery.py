@@ -1,0 +1,120 @@
+"""Bringing Argilla to what an opened round says; only what is missing is created."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from seedgate.errors import LedgerError, RefusedError
+from seedgate.ledger import Lease, NewEvent
+from seedgate.records import Assignment, Round
+from seedgate.review.board import Account, Board, NewRecord
+from seedgate.review.record_view import dataset_spec, spec_hash, suggestions
+from seedgate.review.visible import show
+
+if TYPE_CHECKING:
+    from seedgate.workspace import Workspace
+
+__all__ = ["Delivery", "deliver", "password_name"]
+
+
+def password_name(reviewer: str) -> str:
+    """The secret that holds the password generated for a reviewer's account."""
+    return f"reviewer_{reviewer}_password"
+
+
+class Delivery:
+    """One workspace's way to one Argilla."""
+
+    def __init__(self, ws: Workspace, board: Board) -> None:
+        self.ws = ws
+        self.board = board
+
+    def check_accounts(self, opened: Round) -> dict[str, Account]:
+        """The reviewers' accounts, made where missing.
+
+        Raises:
+            RefusedError: An account has another role than annotator.
+        """
+        return {
+            name: self.board.ensure_reviewer(name, self.ws.secrets.ensure(password_name(name)))
+            for name in opened.reviewers
+        }
+
+    def new_records(self, assignments: Sequence[Assignment]) -> list[NewRecord]:
+        """The records as they will be shown: texts from the ledger, escaped, corrections pre-filled.
+
+        Raises:
+            LedgerError: A body that the round names is gone or damaged.
+        """
+        shown = self.ws.ledger.bodies(a.shown_hash for a in assignments)
+        fields = self.ws.ledger.bodies(a.candidate_id for a in assignments)
+        gone = [a for a in assignments if a.shown_hash not in shown or a.candidate_id not in fields]
+        if gone:
+            raise LedgerError(
+                f"candidate {gone[0].candidate_id[:12]}: its content is not in the ledger any more",
+                hint="run `seedgate audit`",
+            )
+        return [
+            NewRecord(
+                a.record_id,
+                {name: show(text) for name, text in shown[a.shown_hash].items()},
+                suggestions(self.ws.task, fields[a.candidate_id]),
+            )
+            for a in assignments
+        ]
+
+
+def deliver(
+    delivery: Delivery,
+    opened: Round,
+    assignments: Sequence[Assignment],
+    lease: Lease,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Creates accounts, workspaces, datasets and records that are missing; says how many records.
+
+    Raises:
+        RefusedError: The task changed since the round was opened, or Argilla holds something else in its place.
+        ServiceError: Argilla cannot be used; run again to go on.
+    """
+    ws, board = delivery.ws, delivery.board
+    spec = dataset_spec(ws.task, ws.ledger.body(opened.guidelines))
+    if spec_hash(spec) != opened.schema_hash:
+        raise RefusedError(
+            f"round {opened.id} was opened with another [task] and is half pushed",
+            hint="undo the change in seedgate.toml, push, then change it again",
+        )
+    accounts = delivery.check_accounts(opened)
+    datasets: dict[str, str] = {}
+    done = created = 0
+    for name in opened.reviewers:
+        workspace_name, dataset_name = opened.datasets[name]
+        workspace_id = board.ensure_workspace(workspace_name, [accounts[name]])
+        datasets[name] = dataset_id = board.ensure_dataset(workspace_id, dataset_name, spec)
+        own = [a for a in assignments if a.reviewer == name]
+        created += board.add_records(dataset_id, delivery.new_records(own))
+        ws.ledger.append([_pushed(a, dataset_id) for a in own], lease=lease)
+        done += len(own)
+        if on_progress is not None:
+            on_progress(done, len(assignments))
+    payload = {
+        "datasets": datasets,
+        "users": {name: account.id for name, account in accounts.items()},
+        "pusher": board.pusher.id,
+        "records": len(assignments),
+    }
+    event = NewEvent("round.pushed", opened.id, payload, f"round.pushed:{opened.id}")
+    ws.ledger.append([event], lease=lease)
+    return created
+
+
+def _pushed(assignment: Assignment, dataset_id: str) -> NewEvent:
+    payload = {
+        "round": assignment.round,
+        "candidate_id": assignment.candidate_id,
+        "reviewer": assignment.reviewer,
+        "dataset_id": dataset_id,
+    }
+    key = f"record:{assignment.record_id}:{dataset_id}"
+    return NewEvent("record.pushed", assignment.record_id, payload, key)

@@ -1,0 +1,145 @@
+"""From the ledger to the gate: the Facts of every candidate, and the decisions made of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from seedgate.errors import SeedgateError
+from seedgate.records import Assignment, Decision
+from seedgate.review.checks import ContentChecks
+from seedgate.review.gate import Facts, Heard, decide
+from seedgate.review.state import ReviewState, read_state
+
+if TYPE_CHECKING:
+    from seedgate.workspace import Workspace
+
+__all__ = ["decide_all", "decisions", "facts_of", "outcomes"]
+
+
+def decisions(
+    ws: Workspace, *, up_to: int | None = None, guideline_hash: str | None = None
+) -> dict[str, Decision]:
+    """The gate's word on every candidate, by candidate id.
+
+    Args:
+        ws: The workspace.
+        up_to: Decide as of this event of the ledger; an audit repeats a release so.
+        guideline_hash: The guidelines to decide under; the workspace's present ones if not given.
+    """
+    state = read_state(ws.ledger, up_to=up_to)
+    return decide_all(ws, state, guideline_hash or ws.guidelines()[1])
+
+
+def decide_all(ws: Workspace, state: ReviewState, guideline_hash: str) -> dict[str, Decision]:
+    """Decisions over a state that was read already."""
+    facts = {f.candidate_id: f for f in facts_of(ws, state, guideline_hash)}
+    out = {candidate_id: decide(each) for candidate_id, each in facts.items()}
+    _check_contents(ws, facts, out)
+    _allow_one_descendant(state, facts, out)
+    return out
+
+
+def facts_of(ws: Workspace, state: ReviewState, guideline_hash: str) -> Iterator[Facts]:
+    """What the ledger alone says about each candidate."""
+    compatible = state.compatible_with(guideline_hash)
+    on_list = {*ws.config.review.reviewers, ws.simulated_reviewer}
+    asked = {assignment.reviewer for assignment in state.assignments.values()}
+    assignments, verdicts = state.of_candidate(), _verdicts_of(state)
+    for candidate_id, born in state.candidates.items():
+        known = _assignments_of(candidate_id, born.edited_from, assignments)
+        rounds = {assignment.round for assignment in known.values()}
+        yield Facts(
+            candidate_id=candidate_id,
+            guideline_hash=guideline_hash,
+            verdicts=tuple(verdicts.get(candidate_id, ())),
+            assignments=known,
+            delivered=frozenset(
+                (h.verdict.record_id, h.verdict.dataset_id)
+                for h in verdicts.get(candidate_id, ())
+                if (h.verdict.record_id, h.verdict.dataset_id) in state.delivered
+            ),
+            opened={id_: state.opened[id_] for id_ in rounds},
+            rounds={id_: state.pushed[id_] for id_ in rounds if id_ in state.pushed},
+            compatible=compatible,
+            simulated_reviewer=ws.simulated_reviewer,
+            skipped=frozenset(known.keys() & state.skipped),
+            lost=frozenset(known.keys() & state.lost),
+            retired=frozenset(asked - on_list),
+            adjudications=tuple(state.adjudications.get(candidate_id, ())),
+            released=candidate_id in state.released,
+            recalled=state.recalled.get(candidate_id),
+        )
+
+
+def _verdicts_of(state: ReviewState) -> dict[str, list[Heard]]:
+    """Candidate id to the verdicts on it and the edits that made it, in the ledger's order."""
+    out: dict[str, list[Heard]] = defaultdict(list)
+    for heard in sorted(state.verdicts.values()):
+        verdict = heard.verdict
+        out[verdict.candidate_id].append(heard)
+        made = verdict.corrected_hash
+        if verdict.decision != "edit" or made is None or made == verdict.candidate_id:
+            continue
+        born = state.candidates.get(made)
+        if born is not None and born.edited_from == verdict.candidate_id:
+            out[made].append(heard)
+    return out
+
+
+def _assignments_of(
+    candidate_id: str, original: str | None, assignments: Mapping[str, list[Assignment]]
+) -> dict[str, Assignment]:
+    found = [*assignments.get(candidate_id, ()), *(assignments.get(original, ()) if original else ())]
+    return {assignment.record_id: assignment for assignment in found}
+
+
+def _check_contents(ws: Workspace, facts: Mapping[str, Facts], out: dict[str, Decision]) -> None:
+    """Looks at the content of those that would be approved: G7, G8 and whether it still fits the task."""
+    approved = [candidate_id for candidate_id, decision in out.items() if decision.outcome == "approved"]
+    if not approved:
+        return
+    checks = ContentChecks(ws)
+    bodies = ws.ledger.bodies(approved)
+    for candidate_id in approved:
+        found = checks.of(bodies.get(candidate_id))
+        if any(found.values()):
+            out[candidate_id] = decide(_with(facts[candidate_id], **found))
+
+
+def _allow_one_descendant(state: ReviewState, facts: Mapping[str, Facts], out: dict[str, Decision]) -> None:
+    """G5: of an original and everything that edits made of it, at most one stays approved."""
+    families: dict[str, list[str]] = defaultdict(list)
+    for candidate_id, decision in out.items():
+        if decision.outcome == "approved":
+            families[_root(state, candidate_id)].append(candidate_id)
+    for family in families.values():
+        released = [member for member in family if member in state.released]
+        for member in family if len(family) > 1 else ():
+            if [member] != released:
+                rivals = tuple(other for other in family if other != member)
+                out[member] = decide(_with(facts[member], rivals=rivals))
+
+
+def _root(state: ReviewState, candidate_id: str) -> str:
+    seen = {candidate_id}
+    while (original := state.candidates[candidate_id].edited_from) in state.candidates:
+        if original is None or original in seen:
+            raise SeedgateError(f"candidate {candidate_id[:12]}: corrected from itself in a circle")
+        seen.add(original)
+        candidate_id = original
+    return candidate_id
+
+
+def _with(facts: Facts, **changes: Any) -> Facts:
+    return replace(facts, **changes)
+
+
+def outcomes(found: Iterable[Decision]) -> dict[str, int]:
+    """How many decisions there are of each outcome."""
+    counts: dict[str, int] = defaultdict(int)
+    for decision in found:
+        counts[decision.outcome] += 1
+    return dict(counts)

@@ -1,0 +1,304 @@
+"""The gate: what is known about one candidate in, a Decision with its reason out. Pure, and closed by default.
+
+Nothing here reads a file, a clock or a setting: `Facts` holds all that counts. Whoever changes this file
+changes what may enter a training set; the invariants G1 to G10 are in docs/design.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from seedgate.records import Adjudication, Assignment, Decision, Outcome, Round, Verdict
+
+__all__ = ["Facts", "Fault", "Heard", "PushedRound", "Settled", "decide", "fault", "in_force"]
+
+
+class Heard(NamedTuple):
+    """A standing verdict and its place in the ledger."""
+
+    seq: int
+    verdict: Verdict
+
+
+class Settled(NamedTuple):
+    """An adjudication and its place in the ledger."""
+
+    seq: int
+    adjudication: Adjudication
+
+
+@dataclass(frozen=True, slots=True)
+class PushedRound:
+    """A round whose records are before its reviewers. `users`: reviewer to Argilla's user id."""
+
+    round: Round
+    users: Mapping[str, str]
+    pusher: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the gate may know about one candidate.
+
+    Attributes:
+        verdicts: Standing verdicts on it, and those on its original that were edited into it.
+        assignments: By record id; of this candidate, and of its original where an edit made this one.
+        delivered: (record id, dataset id) pairs that were pushed.
+        opened: The rounds of these assignments, by id; `rounds` are those whose push was completed.
+        guideline_hash: Of the guidelines in force; `compatible` are older ones that count as equal.
+        skipped, lost: Record ids that their reviewer discarded, or that vanished from Argilla.
+        retired: Reviewers who are no longer on the workspace's list: nobody waits for them.
+        released: Whether a release has it: then a changed guideline no longer matters.
+        recalled: Why it was taken out of a release, if it was.
+        quarantined: Reviewers whose unreleased approvals do not count for now (G6).
+        unfit: Why it is no example of the present task, if so.
+        leak: What it has in common with the evaluation set, if anything (G7).
+        clash: Which verified seed says otherwise about nearly the same input, if any (G8).
+        rivals: Other approved descendants of the same original (G5).
+    """
+
+    candidate_id: str
+    guideline_hash: str
+    verdicts: tuple[Heard, ...] = ()
+    assignments: Mapping[str, Assignment] = field(default_factory=dict)
+    delivered: frozenset[tuple[str, str]] = frozenset()
+    opened: Mapping[str, Round] = field(default_factory=dict)
+    rounds: Mapping[str, PushedRound] = field(default_factory=dict)
+    compatible: frozenset[str] = frozenset()
+    simulated_reviewer: str | None = None
+    skipped: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+    retired: frozenset[str] = frozenset()
+    adjudications: tuple[Settled, ...] = ()
+    released: bool = False
+    recalled: str | None = None
+    quarantined: frozenset[str] = frozenset()
+    unfit: str | None = None
+    leak: str | None = None
+    clash: str | None = None
+    rivals: tuple[str, ...] = ()
+
+
+class Fault(NamedTuple):
+    """Why a verdict does not count, and by which invariant."""
+
+    invariant: str
+    reason: str
+
+
+def decide(facts: Facts) -> Decision:
+    """The gate's word on one candidate. Approved only if every condition holds; else it says which fails."""
+    if facts.recalled is not None:
+        return _decision(facts, "void", "G9", f"recalled: {facts.recalled}")
+    if facts.leak is not None:
+        return _decision(facts, "void", "G7", f"too close to the evaluation set: {facts.leak}")
+    latest = _latest(facts.verdicts)
+    faults = {heard: found for heard in latest if (found := fault(facts, heard.verdict)) is not None}
+    counted = [heard for heard in latest if heard not in faults]
+    approvals = [heard for heard in counted if _approves(facts, heard.verdict)]
+    # A rejection is no weaker for being old: under other guidelines it still asks for a second look.
+    refusals = [
+        heard
+        for heard in latest
+        if not _approves(facts, heard.verdict) and (heard in counted or _stale_refusal(faults[heard], heard))
+    ]
+    if approvals and refusals:
+        return _settle(facts, approvals, refusals, "conflict", "G4", _disagreement(approvals, refusals))
+    if refusals:
+        return _refused(facts, refusals)
+    enough = _quorum(facts, approvals)
+    if enough is not None:
+        return _approved(facts, enough)
+    return _pending(facts, approvals, faults)
+
+
+def fault(facts: Facts, verdict: Verdict) -> Fault | None:
+    """Why this verdict cannot count towards this candidate, or None if it counts."""
+    if verdict.problem is not None:
+        return Fault("G9", verdict.problem)
+    assignment = facts.assignments.get(verdict.record_id)
+    pushed = facts.rounds.get(verdict.round)
+    if assignment is None or pushed is None:
+        return Fault("G3", "nobody was asked about this record")
+    asked = (assignment.round, assignment.candidate_id, assignment.reviewer)
+    if asked != (verdict.round, verdict.candidate_id, verdict.reviewer):
+        return Fault("G3", f"{verdict.reviewer} was not assigned this candidate in this round")
+    if (verdict.record_id, verdict.dataset_id) not in facts.delivered:
+        return Fault("G2", "the record is not the one that was pushed")
+    if verdict.reviewer not in pushed.round.reviewers:
+        return Fault("G3", f"{verdict.reviewer} is not on the round's list of reviewers")
+    if verdict.user_id == pushed.pusher:
+        return Fault("G3", "given by the account that pushes")
+    if verdict.user_id != pushed.users.get(verdict.reviewer):
+        return Fault("G3", f"not given by the account of {verdict.reviewer}")
+    if verdict.simulated != (verdict.reviewer in pushed.round.simulated):
+        return Fault("G3", "a program's verdict and a person's must not pass for each other")
+    if verdict.simulated and verdict.reviewer != facts.simulated_reviewer:
+        return Fault("G1", "this workspace has no such simulated reviewer")
+    if verdict.seen_hash != verdict.candidate_id:
+        return Fault("G2", "the record showed something else than the candidate")
+    if verdict.guideline_hash != pushed.round.guideline_hash:
+        return Fault("G2", "the dataset showed other guidelines than the round's")
+    if not (facts.released or in_force(facts, verdict.guideline_hash)):
+        return Fault("G2", "given under earlier guidelines")
+    if verdict.reviewer in facts.quarantined and verdict.decision != "reject" and not facts.released:
+        return Fault("G6", f"the approvals of {verdict.reviewer} are in quarantine")
+    return _inconsistent(verdict)
+
+
+def _inconsistent(verdict: Verdict) -> Fault | None:
+    changed = verdict.corrected_hash != verdict.candidate_id
+    if verdict.decision == "approve" and changed:
+        return Fault("G5", "inconsistent: approved, but with a corrected field")
+    if verdict.decision == "edit" and (verdict.corrected_hash is None or not changed):
+        return Fault("G5", "inconsistent: marked as edited, but nothing was changed")
+    if verdict.decision is None:
+        return Fault("G9", "no decision was given")
+    return None
+
+
+def in_force(facts: Facts, guideline_hash: str) -> bool:
+    """Whether an answer given under these guidelines counts today."""
+    return guideline_hash == facts.guideline_hash or guideline_hash in facts.compatible
+
+
+def _latest(verdicts: Iterable[Heard]) -> list[Heard]:
+    """Each account's newest word: one person, one voice."""
+    newest: dict[str, Heard] = {}
+    for heard in verdicts:
+        known = newest.get(heard.verdict.user_id)
+        if known is None or _age(heard) > _age(known):
+            newest[heard.verdict.user_id] = heard
+    return sorted(newest.values(), key=lambda heard: heard.seq)
+
+
+def _age(heard: Heard) -> tuple[str, int]:
+    return heard.verdict.submitted_at, heard.seq
+
+
+def _approves(facts: Facts, verdict: Verdict) -> bool:
+    if verdict.candidate_id == facts.candidate_id:
+        return verdict.decision == "approve"
+    return verdict.decision == "edit" and verdict.corrected_hash == facts.candidate_id
+
+
+def _stale_refusal(found: Fault, heard: Heard) -> bool:
+    return found == Fault("G2", "given under earlier guidelines") and heard.verdict.decision != "approve"
+
+
+def _quorum(facts: Facts, approvals: list[Heard]) -> list[Heard] | None:
+    """The approvals that suffice, each by the quorum of the round it was given in; None if none do."""
+    needs = {heard: facts.rounds[heard.verdict.round].round.quorum for heard in approvals}
+    for quorum in sorted(set(needs.values())):
+        enough = [heard for heard in approvals if needs[heard] <= quorum]
+        if len({heard.verdict.reviewer for heard in enough}) >= max(quorum, 1):
+            return approvals
+    return None
+
+
+def _approved(facts: Facts, approvals: list[Heard]) -> Decision:
+    if facts.unfit is not None:
+        return _decision(facts, "pending", "G9", f"no example of the task any more: {facts.unfit}", approvals)
+    if facts.rivals:
+        reason = f"another correction of the same original is approved: {facts.rivals[0][:12]}"
+        return _settle(facts, approvals, [], "conflict", "G5", reason)
+    if facts.clash is not None:
+        return _settle(facts, approvals, [], "pending", "G8", f"needs adjudication: {facts.clash}")
+    names = ", ".join(_names(approvals))
+    return _decision(facts, "approved", "G4", f"approved by {names}", approvals)
+
+
+def _settle(
+    facts: Facts, approvals: list[Heard], refusals: list[Heard], outcome: Outcome, invariant: str, reason: str
+) -> Decision:
+    """What an adjudicator made of it, if one who may has seen all of these verdicts; else `outcome`."""
+    heard = [*approvals, *refusals]
+    newest = max(h.seq for h in heard)
+    asked = {a.reviewer for a in facts.assignments.values()} | {h.verdict.reviewer for h in heard}
+    for _, adjudication in sorted(facts.adjudications, reverse=True):
+        if adjudication.candidate_id != facts.candidate_id or adjudication.settles < newest:
+            continue
+        if adjudication.by in asked:
+            continue
+        if not (facts.released or in_force(facts, adjudication.guideline_hash)):
+            continue
+        if adjudication.decision == "approve" and facts.unfit is None:
+            return _decision(facts, "approved", invariant, f"settled by {adjudication.by}", approvals)
+        return _decision(facts, "rejected", invariant, f"settled by {adjudication.by}", heard)
+    return _decision(facts, outcome, invariant, reason, heard)
+
+
+def _refused(facts: Facts, refusals: list[Heard]) -> Decision:
+    waiting = _waiting(facts)
+    if waiting:
+        names = ", ".join(_names(refusals))
+        return _decision(facts, "pending", "G4", f"refused by {names}; waiting for {waiting[0]}", refusals)
+    edits = [h.verdict for h in refusals if h.verdict.decision == "edit"]
+    if edits:
+        reason = f"edited by {edits[-1].reviewer} into {str(edits[-1].corrected_hash)[:12]}"
+        return _decision(facts, "rejected", "G5", reason, refusals)
+    codes = sorted({code for h in refusals for code in h.verdict.reasons})
+    said = f" ({', '.join(codes)})" if codes else ""
+    return _decision(facts, "rejected", "G4", f"rejected by {', '.join(_names(refusals))}{said}", refusals)
+
+
+def _pending(facts: Facts, approvals: list[Heard], faults: Mapping[Heard, Fault]) -> Decision:
+    heard = [*approvals, *faults]
+    for verdict, found in ((h.verdict, faults[h]) for h in reversed(faults)):
+        return _decision(
+            facts, "pending", found.invariant, f"verdict of {verdict.reviewer}: {found.reason}", heard
+        )
+    waiting = _waiting(facts)
+    if waiting:
+        return _decision(facts, "pending", "G4", f"waiting for {', '.join(waiting)}", heard)
+    if approvals:
+        return _decision(facts, "pending", "G4", "too few approvals: one more reviewer is needed", heard)
+    own = [a for a in facts.assignments.values() if a.candidate_id == facts.candidate_id]
+    if not own:
+        return _decision(facts, "pending", "G1", "nobody has been asked yet", heard)
+    if any(a.record_id in facts.lost for a in own):
+        return _decision(facts, "pending", "G9", "its record vanished from Argilla unanswered", heard)
+    return _decision(facts, "pending", "G3", "skipped by its reviewer", heard)
+
+
+def _waiting(facts: Facts) -> list[str]:
+    """Reviewers who were asked about this candidate and may still answer."""
+    answered = {heard.verdict.record_id for heard in facts.verdicts}
+    closed = answered | facts.skipped | facts.lost
+    return sorted(
+        assignment.reviewer
+        for assignment in facts.assignments.values()
+        if assignment.candidate_id == facts.candidate_id
+        and assignment.record_id not in closed
+        and assignment.reviewer not in facts.retired
+    )
+
+
+def _disagreement(approvals: list[Heard], refusals: list[Heard]) -> str:
+    return f"{', '.join(_names(approvals))} approved, {', '.join(_names(refusals))} did not"
+
+
+def _names(heard: Iterable[Heard]) -> list[str]:
+    return sorted({h.verdict.reviewer for h in heard})
+
+
+def _decision(
+    facts: Facts, outcome: Outcome, invariant: str, reason: str, heard: Iterable[Heard] = ()
+) -> Decision:
+    rests_on = list(heard)
+    approvals = [h for h in rests_on if _approves(facts, h.verdict) and fault(facts, h.verdict) is None]
+    quorums = [facts.rounds[h.verdict.round].round.quorum for h in approvals]
+    return Decision(
+        candidate_id=facts.candidate_id,
+        outcome=outcome,
+        reason=reason,
+        invariant=invariant,
+        approvers=tuple(_names(approvals)),
+        verdicts=tuple(h.verdict.response_id for h in rests_on),
+        rounds=tuple(dict.fromkeys(h.verdict.round for h in rests_on)),
+        simulated=any(h.verdict.simulated for h in approvals),
+        guideline_hash=max(approvals).verdict.guideline_hash if approvals else None,
+        quorum=max(quorums, default=None),
+    )

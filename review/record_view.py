@@ -1,0 +1,251 @@
+"""What a reviewer sees of a candidate, what is asked, and how an answer is read. Pure functions of the Task.
+
+The decision is never suggested; the corrected fields are, since the page submits an untouched suggestion as
+the answer, which is what "nothing to correct" should mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from seedgate.canonical import content_hash, normalise
+from seedgate.errors import ConfigError, InputError
+from seedgate.records import Reason, VerdictDecision
+from seedgate.review.board import DatasetSpec, FieldSpec, Option, QuestionSpec
+from seedgate.review.visible import conceal, normal_form, reveal, show, unshow
+from seedgate.task import Field, Task
+
+__all__ = ["Answer", "dataset_spec", "read_answer", "record_fields", "seen_hash", "spec_hash", "suggestions"]
+
+DECISION, REASONS, COMMENT, NEAREST = "decision", "reasons", "comment", "nearest_seed"
+CORRECTED = "corrected_"
+MAX_OPTIONS = 500  # argilla_server 2.8 constants.py DEFAULT_LABEL_SELECTION_OPTIONS_MAX_ITEMS
+MAX_OPTION = 200  # api/schemas/v1/questions.py VALUE_TEXT_OPTION_VALUE_MAX_LENGTH
+MAX_GUIDELINES = 10_000  # api/schemas/v1/datasets.py DATASET_GUIDELINES_MAX_LENGTH
+MAX_DESCRIPTION = 1_000
+
+_DECISIONS: dict[VerdictDecision, str] = {
+    "approve": "Approve: right as it stands",
+    "edit": "Edit: right as I corrected it below",
+    "reject": "Reject: not worth correcting",
+}
+
+_REASONS: dict[Reason, str] = {
+    "wrong_label": "Wrong label",
+    "wrong_fact": "Wrong fact or answer",
+    "off_topic": "Off topic",
+    "unnatural": "Nobody would write this",
+    "duplicate": "Says the same as another",
+    "format": "Cut off or badly formed",
+    "unsafe": "Unsafe or offensive",
+    "personal_data": "Personal data",
+    "other": "Other (say it in the comment)",
+}
+
+
+def dataset_spec(task: Task, guidelines: str) -> DatasetSpec:
+    """Fields, questions and guidelines of a reviewer's dataset.
+
+    Raises:
+        ConfigError: The task or the guidelines do not fit Argilla's limits.
+    """
+    if len(guidelines) > MAX_GUIDELINES:
+        raise ConfigError(
+            f"guidelines.md has {len(guidelines)} characters; Argilla shows at most {MAX_GUIDELINES}"
+        )
+    shown = (*task.inputs, *task.outputs)
+    fields = tuple(FieldSpec(field.name, field.display, required=True) for field in shown)
+    nearest = FieldSpec(NEAREST, "For comparison: the nearest verified example", required=False)
+    return DatasetSpec(guidelines, (*fields, nearest), tuple(_questions(task)))
+
+
+def _questions(task: Task) -> Iterator[QuestionSpec]:
+    yield QuestionSpec(
+        DECISION,
+        "Is this example right?",
+        "label",
+        required=True,
+        options=tuple(Option(value, text) for value, text in _DECISIONS.items()),
+    )
+    for field in (*task.outputs, *task.inputs):
+        yield _correction(field)
+    yield QuestionSpec(
+        REASONS,
+        "What is wrong with it?",
+        "multilabel",
+        description="When you edit or reject: what generation should do better next time.",
+        options=tuple(Option(value, text) for value, text in _REASONS.items()),
+    )
+    yield QuestionSpec(COMMENT, "Comment", "text")
+
+
+def _correction(field: Field) -> QuestionSpec:
+    if field.name in (DECISION, REASONS, COMMENT, NEAREST):
+        raise ConfigError(f"[task] field {field.name!r}: this name is taken by the review page")
+    if len(field.labels) > MAX_OPTIONS or any(len(label) > MAX_OPTION for label in field.labels):
+        raise ConfigError(
+            f"[task] field {field.name!r}: Argilla takes at most {MAX_OPTIONS} labels"
+            f" of {MAX_OPTION} characters each"
+        )
+    return QuestionSpec(
+        CORRECTED + field.name,
+        f"{field.display}, corrected",
+        "text" if field.type == "text" else "multilabel" if field.type == "multilabel" else "label",
+        description="Pre-filled with what is there. Change it, and choose Edit above.",
+        options=tuple(
+            Option(label, reveal(label), field.label_help.get(label, "")[:MAX_DESCRIPTION])
+            for label in field.labels
+        ),
+    )
+
+
+def spec_hash(spec: DatasetSpec) -> str:
+    """Hash of fields and questions: what an answer's meaning hangs on. Guidelines have a hash of their own."""
+    fields = [[f.name, f.title, f.required, f.plain] for f in spec.fields]
+    questions = [
+        [
+            q.name,
+            q.title,
+            q.kind,
+            q.required,
+            q.description,
+            [[o.value, o.text, o.description] for o in q.options],
+        ]
+        for q in spec.questions
+    ]
+    return content_hash([fields, questions])
+
+
+def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, Any] | None) -> dict[str, str]:
+    """The texts of a record before escaping, by field name, with the nearest seed where there is one.
+
+    Raises:
+        InputError: It is no (longer an) example of this task, or the page cannot show it in full.
+    """
+    if task.validate_fields(fields) != dict(fields):
+        raise InputError("the example is not complete")
+    texts = {field.name: _plain(fields[field.name]) for field in (*task.inputs, *task.outputs)}
+    if nearest is not None:
+        texts[NEAREST] = "\n".join(
+            f"{field.display}: {_plain(nearest.get(field.name, ''))}"
+            for field in (*task.inputs, *task.outputs)
+        )
+    if seen_hash(task, fields, {name: show(text) for name, text in texts.items()}) != content_hash(fields):
+        raise InputError("the page cannot show this example in full")
+    return texts
+
+
+def _plain(value: Any) -> str:
+    return "\n".join(value) if isinstance(value, list) else str(value)
+
+
+def seen_hash(task: Task, fields: Mapping[str, Any], stored: Mapping[str, Any]) -> str:
+    """Hash of the example that a stored record shows: that of `fields` if it shows just those.
+
+    Args:
+        task: What the fields are.
+        fields: The example that was pushed.
+        stored: The record's fields as the server has them, escaped.
+
+    Raises:
+        InputError: The record does not show an example at all, or hides part of it.
+    """
+    seen: dict[str, Any] = {}
+    for field in (*task.inputs, *task.outputs):
+        if not isinstance(stored.get(field.name), str):
+            raise InputError(f"the record has no text in field {field.name!r}")
+        text = unshow(stored[field.name])
+        seen[field.name] = text.split("\n") if field.type == "multilabel" and text else text
+        if field.type == "multilabel" and not text:
+            seen[field.name] = []
+        if _shows_as(seen[field.name]) == _shows_as(fields[field.name]):
+            seen[field.name] = fields[field.name]
+    return content_hash(seen)
+
+
+def _shows_as(value: Any) -> Any:
+    return normal_form(value) if isinstance(value, str) else value
+
+
+def suggestions(task: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What pre-fills the corrections: question name to value, empty ones left out."""
+    shown = {
+        field.name: reveal(fields[field.name]) if field.type == "text" else fields[field.name]
+        for field in task.fields
+    }
+    return {CORRECTED + name: value for name, value in shown.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A submitted response, understood. `problem` says why it cannot count; then the rest is a guess."""
+
+    decision: VerdictDecision | None
+    corrected: dict[str, Any] | None
+    reasons: tuple[Reason, ...]
+    comment: str
+    problem: str | None
+
+
+def read_answer(task: Task, fields: Mapping[str, Any], values: Mapping[str, Any] | None) -> Answer:
+    """Reads a response's values for the example `fields`.
+
+    A correction that is missing means "unchanged" to `approve` and `reject`. With `edit` the page always
+    sends what its boxes hold, so there a missing one was emptied.
+    """
+    values = values if isinstance(values, Mapping) else {}
+    decision = next((d for d in get_args(VerdictDecision) if d == values.get(DECISION)), None)
+    chosen = values.get(REASONS) or []
+    known = [r for r in get_args(Reason) if isinstance(chosen, list) and r in chosen]
+    comment = values.get(COMMENT) or ""
+    comment = comment.strip() if isinstance(comment, str) else ""
+    if decision is None:
+        return Answer(None, None, tuple(known), comment, "malformed: no decision that is known")
+    try:
+        corrected = _corrected(task, fields, values, decision)
+    except InputError as error:
+        return Answer(decision, None, tuple(known), comment, f"malformed: {error.message}")
+    return Answer(decision, corrected, tuple(known), comment, None)
+
+
+def _corrected(
+    task: Task, fields: Mapping[str, Any], values: Mapping[str, Any], decision: VerdictDecision
+) -> dict[str, Any]:
+    corrected: dict[str, Any] = {}
+    for field in task.fields:
+        given = values.get(CORRECTED + field.name)
+        if given is None:
+            corrected[field.name] = _emptied(field, fields) if decision == "edit" else fields[field.name]
+        elif field.type == "text":
+            if not isinstance(given, str):
+                raise InputError(f"the correction of {field.name!r} is no text")
+            text = normal_form(conceal(given)).strip()
+            corrected[field.name] = fields[field.name] if _same(text, fields[field.name]) else text
+        else:
+            corrected[field.name] = _in_order(field, given) if isinstance(given, list) else given
+    unchanged = all(_same(corrected[name], fields[name]) for name in corrected)
+    return dict(fields) if unchanged else task.validate_fields(normalise(corrected))
+
+
+def _emptied(field: Field, fields: Mapping[str, Any]) -> Any:
+    original = fields[field.name]
+    if original and field.type == "text" and field.required:
+        raise InputError(f"the correction of {field.name!r} is empty")
+    if field.type == "label":
+        raise InputError(f"no label is chosen as the correction of {field.name!r}")
+    return type(original)()
+
+
+def _in_order(field: Field, given: list[Any]) -> list[Any]:
+    order = {label: i for i, label in enumerate(field.labels)}
+    return sorted(given, key=lambda label: order.get(label, len(order)))
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, str) and isinstance(b, str):
+        return normal_form(a).strip() == normal_form(b).strip()
+    if isinstance(a, list) and isinstance(b, list):
+        return sorted(map(str, a)) == sorted(map(str, b))
+    return bool(a == b)

@@ -1,0 +1,183 @@
+"""What the ledger says about review, read in one pass: the ground that push, pull, gate and status stand on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from seedgate.ledger import Event, Ledger
+from seedgate.records import Adjudication, Assignment, Round, Verdict
+from seedgate.review.gate import Heard, PushedRound, Settled
+
+__all__ = ["Born", "ReviewState", "read_state"]
+
+GONE = ("dataset gone", "record gone")
+"""Anomalies after which an unanswered assignment can't be answered any more."""
+
+
+class Born(NamedTuple):
+    """Where a candidate came from: its cycle, and the candidate it was corrected from, if any."""
+
+    cycle: int
+    edited_from: str | None
+
+
+@dataclass
+class ReviewState:
+    """Everything about review that is in the ledger up to event `head`.
+
+    Attributes:
+        first_hash: Hash of the ledger's first event: tells workspaces on one Argilla apart.
+        opened: Every round, in order; `pushed` those whose records are before their reviewers.
+        assignments: By record id.
+        delivered: (record id, dataset id) pairs.
+        verdicts: The standing verdict of each response, by response id.
+        versions: Response id to its newest key part in the ledger, standing or taken back.
+        skipped: Record ids that their reviewer discarded last.
+        lost: Record ids that are gone from Argilla.
+        released: Candidate id to the last release that has it.
+    """
+
+    head: int = 0
+    first_hash: str = ""
+    candidates: dict[str, Born] = field(default_factory=dict)
+    opened: dict[str, Round] = field(default_factory=dict)
+    pushed: dict[str, PushedRound] = field(default_factory=dict)
+    datasets: dict[str, dict[str, str]] = field(default_factory=dict)
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    delivered: set[tuple[str, str]] = field(default_factory=set)
+    verdicts: dict[str, Heard] = field(default_factory=dict)
+    skipped: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    adjudications: dict[str, list[Settled]] = field(default_factory=lambda: defaultdict(list))
+    compatible: set[frozenset[str]] = field(default_factory=set)
+    released: dict[str, str] = field(default_factory=dict)
+    recalled: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def short(self) -> str:
+        """A short id of the workspace, for names in Argilla."""
+        return self.first_hash[:8]
+
+    def half_pushed(self) -> Round | None:
+        """The round that a killed push left behind, if any."""
+        return next((r for r in self.opened.values() if r.id not in self.pushed), None)
+
+    def of_candidate(self) -> dict[str, list[Assignment]]:
+        """Candidate id to its assignments."""
+        out: dict[str, list[Assignment]] = defaultdict(list)
+        for assignment in self.assignments.values():
+            out[assignment.candidate_id].append(assignment)
+        return out
+
+    def answered(self) -> set[str]:
+        """Record ids with a standing verdict."""
+        return {heard.verdict.record_id for heard in self.verdicts.values()}
+
+    def compatible_with(self, guideline_hash: str) -> frozenset[str]:
+        """Guideline versions under which approvals count as under this one."""
+        pairs = [pair for pair in self.compatible if guideline_hash in pair]
+        return frozenset(version for pair in pairs for version in pair) - {guideline_hash}
+
+
+def read_state(ledger: Ledger, *, up_to: int | None = None) -> ReviewState:
+    """Reads the ledger's events about review, in order.
+
+    Args:
+        ledger: The workspace's.
+        up_to: Number of the last event to take into account; all if not given.
+    """
+    state = ReviewState()
+    for event in ledger.events(*_FOLDS):
+        if up_to is not None and event.seq > up_to:
+            break
+        _FOLDS[event.kind](state, event, ledger)
+        state.head = event.seq
+    return state
+
+
+def _workspace(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.first_hash = state.first_hash or event.hash
+
+
+def _candidate(state: ReviewState, event: Event, _: Ledger) -> None:
+    provenance = event.payload["provenance"]
+    state.candidates[event.subject] = Born(provenance["cycle"], provenance.get("edited_from"))
+
+
+def _round_opened(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.opened[event.subject] = Round.model_validate(event.payload["round"])
+    for item in event.payload["assignments"]:
+        assignment = Assignment.model_validate(item)
+        state.assignments[assignment.record_id] = assignment
+
+
+def _record_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.delivered.add((event.subject, event.payload["dataset_id"]))
+
+
+def _round_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
+    payload = event.payload
+    state.pushed[event.subject] = PushedRound(
+        state.opened[event.subject], dict(payload["users"]), payload["pusher"]
+    )
+    state.datasets[event.subject] = dict(payload["datasets"])
+
+
+def _verdict(state: ReviewState, event: Event, _: Ledger) -> None:
+    verdict = Verdict.model_validate(event.payload)
+    state.verdicts[verdict.response_id] = Heard(event.seq, verdict)
+    state.skipped.discard(verdict.record_id)
+
+
+def _verdict_changed(state: ReviewState, event: Event, _: Ledger) -> None:
+    # What it changed into, if it is an answer again, follows as a verdict of its own.
+    state.verdicts.pop(event.payload["response_id"], None)
+
+
+def _skipped(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.skipped.add(event.subject)
+
+
+def _anomaly(state: ReviewState, event: Event, _: Ledger) -> None:
+    if event.payload["what"] in GONE:
+        state.lost.update(event.payload.get("record_ids", ()))
+
+
+def _compatible(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.compatible.add(frozenset((event.subject, event.payload["with"])))
+
+
+def _adjudication(state: ReviewState, event: Event, _: Ledger) -> None:
+    settled = Settled(event.seq, Adjudication.model_validate(event.payload))
+    state.adjudications[event.subject].append(settled)
+
+
+def _release(state: ReviewState, event: Event, ledger: Ledger) -> None:
+    digest = event.payload.get("ids")
+    for candidate_id in ledger.body(digest) if digest else ():
+        state.released[candidate_id] = event.subject
+
+
+def _recalled(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.recalled[event.subject] = str(event.payload.get("reason", "recalled"))
+
+
+_Fold = Callable[[ReviewState, Event, Ledger], Any]
+_FOLDS: dict[str, _Fold] = {
+    "workspace.created": _workspace,
+    "candidate.created": _candidate,
+    "round.opened": _round_opened,
+    "record.pushed": _record_pushed,
+    "round.pushed": _round_pushed,
+    "verdict.recorded": _verdict,
+    "verdict.changed": _verdict_changed,
+    "record.skipped": _skipped,
+    "review.anomaly": _anomaly,
+    "guidelines.compatible": _compatible,
+    "adjudication.recorded": _adjudication,
+    "release.created": _release,
+    "row.recalled": _recalled,
+}
