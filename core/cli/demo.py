@@ -6,29 +6,37 @@ the release's manifest and card. The permission for it is fixed when the workspa
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from seedgate.cli.output import lines, say, tell
 from seedgate.cycle import begin_cycle, cycle_state, next_step, run_step, steps
 from seedgate.errors import WaitingError
+from seedgate.records import Example
 from seedgate.workspace import CONFIG_NAME, Workspace
 
 __all__ = ["run_demo"]
 
-STATEMENT = "Authored by hand for the demo, read row by row; see seeds/examples/README.md."
+STATEMENT = "Authored for the demo, row by row; see seeds/examples/README.md."
 
 
-def run_demo(folder: Path, *, candidates: int) -> None:
-    """Runs or continues the demo in `folder` and prints what it brought."""
+def run_demo(folder: Path, *, candidates: int, knowledge: Sequence[Example] | None = None) -> None:
+    """Runs or continues the demo in `folder` and prints what it brought.
+
+    Args:
+        candidates: Wanted per cycle, for a workspace that is yet to be made.
+        knowledge: What the simulated reviewer knows: labelled examples; the verified seeds if not given.
+    """
     started = time.monotonic()
     if not (folder / CONFIG_NAME).is_file():
         _make(folder, candidates)
     with Workspace(folder) as ws:
         _vouch(ws)
         _stack(ws)
-        _first_cycle(ws)
+        _first_cycle(ws, knowledge)
         _summary(ws, started)
         _second_cycle(ws)
         _hand_over(ws)
@@ -63,7 +71,7 @@ def _stack(ws: Workspace) -> None:
     up(ws.root, spec, on_progress=lambda line: say(f"  {line}"))
 
 
-def _first_cycle(ws: Workspace) -> None:
+def _first_cycle(ws: Workspace, knowledge: Sequence[Example] | None) -> None:
     while cycle_state(ws).number < 1 or (cycle_state(ws).number == 1 and cycle_state(ws).running):
         try:
             for step, result in steps(ws, simulated=True, stop_after=1, on_step=_announce):
@@ -72,7 +80,7 @@ def _first_cycle(ws: Workspace) -> None:
                 if str(step) == "cycle 1: finish":
                     return
         except WaitingError:
-            _simulate(ws)
+            _simulate(ws, knowledge)
 
 
 def _announce(step: Any) -> Any:
@@ -80,12 +88,12 @@ def _announce(step: Any) -> Any:
     return lines(f"  {step.name}")
 
 
-def _simulate(ws: Workspace) -> None:
+def _simulate(ws: Workspace, knowledge: Sequence[Example] | None) -> None:
     from seedgate.review import SimulatedReviewer
     from seedgate.seeds import baseline
 
     say(f"[review] {ws.simulated_reviewer} signs in to Argilla and decides; a program, not a person")
-    reviewer = SimulatedReviewer(ws, knowledge=list(baseline(ws).seeds.values()))
+    reviewer = SimulatedReviewer(ws, knowledge=knowledge or list(baseline(ws).seeds.values()))
     say(f"  {reviewer.review()}")
 
 
@@ -98,22 +106,22 @@ def _summary(ws: Workspace, started: float) -> None:
 
 
 def _second_cycle(ws: Workspace) -> None:
-    begin_cycle(ws, simulated=False)
-    while (step := next_step(ws)) is not None and step.name in ("generate", "push"):
+    if cycle_state(ws).number == 1:
+        begin_cycle(ws, simulated=False)
+    while (step := next_step(ws)) is not None and step.cycle == 2 and step.name in ("generate", "push"):
         say(f"  {run_step(ws, step, on_progress=_announce(step))}")
 
 
 def _hand_over(ws: Workspace) -> None:
     from seedgate.review import review_status
 
-    status = review_status(ws)
     tell("\nCycle 2's candidates wait for your own eyes:")
-    for reviewer in status.reviewers:
-        if reviewer.open:
+    for reviewer in review_status(ws).reviewers:
+        for place in reviewer.datasets:
             tell(f"  open      {ws.argilla_url()}")
             tell(f"  user      {reviewer.name}")
             tell(f"  password  {ws.secrets.get(f'reviewer_{reviewer.name}_password')}")
-            tell(f"  dataset   {reviewer.dataset} ({reviewer.open} to decide)")
-    tell(
-        f"then   seedgate cycle --workspace {ws.root.name}      (stop the stack: seedgate down -w {ws.root.name})"
-    )
+            tell(f"  dataset   {place.dataset} ({place.left} to decide)")
+    command = sys.argv[0] if sys.argv[0].endswith("/seedgate") else "seedgate"
+    tell(f"then   {command} cycle -w {ws.root.name}      (it trains and measures what you approved)")
+    tell(f"stop   {command} down -w {ws.root.name}")
