@@ -29,6 +29,7 @@ def run(
     stdin: str = "",
     cancelled: Event | None = None,
     timeout_s: float = 1800.0,
+    umask: int = -1,
 ) -> str:
     """Runs `command` with its output (both streams) appended to `log`, and returns that output.
 
@@ -41,6 +42,7 @@ def run(
         stdin: What it reads.
         cancelled: Ends it when set.
         timeout_s: How long it may take.
+        umask: For the files it makes; the caller's by default.
 
     Raises:
         ServiceError: It failed or took too long; with its last lines and the log's name.
@@ -59,6 +61,7 @@ def run(
             stderr=subprocess.STDOUT,
             env=None if environment is None else dict(environment),
             cwd=directory,
+            umask=umask,
         ) as process,
     ):
         try:

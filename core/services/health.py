@@ -6,7 +6,7 @@ Asking with the key also tells our service from a stranger on the same port.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,12 +68,14 @@ def redis(port: int, password: str) -> None:
             raise Unhealthy(f"redis on port {port} does not answer a ping")
 
 
-def worker(port: int, password: str) -> None:
-    """A worker has registered in Redis, and its key has not expired."""
+def worker(port: int, password: str, pids: Callable[[], Container[int]]) -> None:
+    """One of the processes `pids` has registered in Redis, where entries outlive the workers."""
     with _redis(port, password) as ask:
         names = ask("SMEMBERS", "rq:workers")
-        if not isinstance(names, list) or not any(ask("EXISTS", str(name)) for name in names):
-            raise Unhealthy("no worker has registered")
+        found = [ask("HGET", str(name), "pid") for name in names] if isinstance(names, list) else []
+    ours = pids()
+    if not any(str(pid).isdecimal() and int(pid) in ours for pid in found):
+        raise Unhealthy("no worker has registered")
 
 
 @contextmanager

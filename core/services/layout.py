@@ -61,7 +61,14 @@ class Layout:
 
     def make(self) -> None:
         """Makes the folders, private to their owner."""
-        for folder in (self.stack, self.stack / "launch", self.stack / "tmp", self.argilla, self.logs):
+        for folder in (
+            self.stack.parent,
+            self.stack,
+            self.stack / "launch",
+            self.stack / "tmp",
+            self.argilla,
+            self.logs,
+        ):
             with os_errors(folder, "making the folder"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 

@@ -24,7 +24,7 @@ from seedgate.services.commands import run
 from seedgate.services.embedded_model import EmbeddedModel
 from seedgate.services.layout import Layout
 from seedgate.services.ports import HOST, Ports
-from seedgate.services.processes import Identity
+from seedgate.services.processes import Identity, marked
 from seedgate.services.service import Context, Plan, Service, Step, Unhealthy
 from seedgate.services.state import StackSpec
 from seedgate.services.supervision import INSTALL, environment
@@ -41,6 +41,8 @@ protected-mode yes
 requirepass {password}
 dir {folder}
 daemonize no
+# Its own title would overwrite its environment, and with it the mark by which `down` knows it.
+set-proc-title no
 save 60 1
 maxmemory-policy noeviction
 """
@@ -213,7 +215,7 @@ class _Argilla:
             command=self._argilla("worker", "--num-workers", "1"),
             environment=self._environment(),
             directory=self.layout.argilla,
-            check=partial(health.worker, self.redis_port, self.redis_password),
+            check=partial(health.worker, self.redis_port, self.redis_password, self._workers),
             needs=("redis", "argilla-data"),
             patience_s=240,
         )
@@ -262,6 +264,9 @@ class _Argilla:
         if not indexed.alive:
             raise Unhealthy("its search index was lost when the search engine was restarted")
 
+    def _workers(self) -> set[int]:
+        return {process.identity.pid for process in marked(self.layout.root) if process.service == "worker"}
+
     def _ready_data(self, context: Context) -> None:
         """Schema, account and index, unless the running Argilla has them."""
         try:
@@ -294,6 +299,7 @@ class _Argilla:
             stdin=json.dumps(account),
             cancelled=context.cancelled,
             timeout_s=3600,
+            umask=0o077,
         )
         done: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
         return done

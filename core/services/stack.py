@@ -158,7 +158,9 @@ class Stack:
             try:
                 futures.update({part.name: pool.submit(do, part) for part in parts})
                 submitted.set()
-                wait(futures.values(), return_when=FIRST_EXCEPTION)
+                done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+                if any(isinstance(future.exception(), PortTaken) for future in done):
+                    wait(futures.values())  # what goes well is not to be begun again for a port
             finally:
                 submitted.set()
                 cancelled.set()
@@ -176,8 +178,9 @@ class Stack:
             except ServiceError:
                 known = None  # a damaged file must not keep anything running: the marks suffice
             supervisor = self._supervisor(known)
-            stopped = [process.name for process in supervisor.processes().values() if process.alive]
+            stopped: list[str] = []
             try:
+                stopped += [one.name for one in supervisor.processes().values() if one.alive]
                 for names in known.stop_order if known else ():
                     supervisor.stop(names)
                 supervisor.shut_down()

@@ -238,6 +238,7 @@ class Supervisor:
             capture_output=True,
             text=True,
             errors="replace",
+            umask=0o077,
             timeout=60,
             check=False,
         )
@@ -278,30 +279,44 @@ class Supervisor:
         try:
             yield xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-            raise ServiceError(f"supervisord does not answer at {self.socket}: {error}") from error
+            raise ServiceError(
+                f"supervisord does not answer at {self.socket}: {error}",
+                hint="run `seedgate down`, then `seedgate up`",
+            ) from error
         finally:
             transport.close()
 
 
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket, with a time limit, which supervisor's own client lacks."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=ANSWER_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connects to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(ANSWER_S)
+        try:
+            self.sock.connect(self._path)
+        except OSError:
+            self.close()
+            raise
+
+
 class _SocketTransport(xmlrpc.client.Transport):
-    """XML-RPC over a Unix socket, with a time limit, which supervisor's own transport lacks."""
+    """XML-RPC over a Unix socket."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        """One connection per transport."""
-        connection = http.client.HTTPConnection("localhost", timeout=ANSWER_S)
-        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.sock.settimeout(ANSWER_S)
-        try:
-            connection.sock.connect(self._path)
-        except OSError:
-            connection.close()
-            raise
-        self._connection = host, connection
-        return connection
+        """One connection for all calls, as long as it holds."""
+        if not (self._connection and self._connection[1]):
+            self._connection = host, _SocketConnection(self._path)
+        return self._connection[1]  # type: ignore[return-value]
 
 
 def quoted(words: Sequence[str]) -> str:
