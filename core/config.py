@@ -75,8 +75,8 @@ class GenerationConfig(_Table):
     prompt_form: Literal["auto", "chat", "list"] = "auto"
     shots: int = Field(5, ge=1, le=50)
     completions: int = Field(4, ge=1, le=128)  # n per request
-    temperature: float = Field(0.9, ge=0, le=2)
-    top_p: float = Field(0.95, gt=0, le=1)
+    temperature: float = Field(0.7, ge=0, le=2)
+    top_p: float = Field(0.9, gt=0, le=1)
     max_tokens: int = Field(160, ge=1)
     concurrency: int = Field(32, ge=1, le=4096)
     timeout_s: float = Field(300.0, gt=0)
