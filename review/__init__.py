@@ -5,6 +5,7 @@ from seedgate.review.collect import PullReport, pull
 from seedgate.review.facts import decisions
 from seedgate.review.gate import Facts, decide
 from seedgate.review.rounds import PushReport, push
+from seedgate.review.simulated import SimulatedReport, SimulatedReviewer
 from seedgate.review.status import ReviewerStatus, ReviewStatus, open_assignments, review_status
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "PushReport",
     "ReviewStatus",
     "ReviewerStatus",
+    "SimulatedReport",
+    "SimulatedReviewer",
     "adjudicate",
     "decide",
     "decisions",

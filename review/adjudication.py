@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seedgate.canonical import content_hash
@@ -26,7 +27,7 @@ def adjudicate(
 
     Args:
         ws: The workspace.
-        candidate_id: Full id of the candidate.
+        candidate_id: Id of the candidate, at least its first 8 characters.
         by: The workspace's adjudicator; none of its reviewers.
         decision: `approve` lets the candidate as it was shown into the next release.
         comment: Why.
@@ -43,9 +44,9 @@ def adjudicate(
     guideline_hash = ws.guidelines()[1]
     state = read_state(ws.ledger)
     _check_person(ws, state, by)
-    found = decide_all(ws, state, guideline_hash).get(candidate_id)
-    if found is None:
-        raise InputError(f"candidate {candidate_id[:12]}: unknown")
+    decided = decide_all(ws, state, guideline_hash)
+    candidate_id = _full_id(decided, candidate_id)
+    found = decided[candidate_id]
     if found.outcome != "conflict" and (found.outcome, found.invariant) != ("pending", "G8"):
         raise RefusedError(
             f"candidate {candidate_id[:12]} is {found.outcome} ({found.reason}): there is nothing to settle",
@@ -91,6 +92,13 @@ def declare_compatible(ws: Workspace, earlier: str, *, by: str, statement: str) 
     ws.ledger.append(
         [NewEvent("guidelines.compatible", present, payload, f"compatible:{present}:{found[0]}")]
     )
+
+
+def _full_id(known: Iterable[str], given: str) -> str:
+    found = [id_ for id_ in known if id_.startswith(given)] if len(given) >= 8 else []
+    if len(found) != 1:
+        raise InputError(f"candidate {given!r}: {'several have' if found else 'none has'} this id")
+    return found[0]
 
 
 def _check_person(ws: Workspace, state: ReviewState, by: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from seedgate.records import Assignment, Verdict, dump
 from seedgate.review.board import Account, Board, StoredRecord, StoredResponse
 from seedgate.review.connect import connect
 from seedgate.review.corrections import Corrections
+from seedgate.review.delivery import Progress
 from seedgate.review.state import ReviewState, read_state
 from seedgate.review.status import open_assignments
 from seedgate.review.verdicts import Asked, in_utc, pace, read_verdict, response_key
@@ -58,15 +59,28 @@ class PullReport:
     anomalies: tuple[str, ...] = ()
     open: int = 0
 
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.decisions.items()))
+        parts = [f"{self.recorded} new verdicts" + (f" ({kinds})" if kinds else "")]
+        for count, what in (
+            (self.changed, "changed or taken back"),
+            (self.corrected, "corrected into new candidates"),
+            (self.dropped, "corrections dropped by a filter"),
+            (self.skipped, "skipped"),
+            (self.recalled, "released rows recalled"),
+            (self.drafts, "drafts, which do not count"),
+        ):
+            parts += [f"{count} {what}"] if count else []
+        parts.append(f"{self.open} open")
+        return "; ".join([", ".join(parts), *self.anomalies])
 
-def pull(
-    ws: Workspace, *, on_progress: Callable[[int, int], None] | None = None, board: Board | None = None
-) -> PullReport:
+
+def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | None = None) -> PullReport:
     """Reads all responses to this workspace's rounds into the ledger.
 
     Args:
         ws: The workspace.
-        on_progress: Called with datasets done, and of how many.
+        on_progress: Called with datasets done, of how many, and whose was read.
         board: Where to pull from; the workspace's Argilla if not given.
 
     Raises:
@@ -93,7 +107,7 @@ def pull(
                         if event.kind == "review.anomaly":
                             anomalies.append(f"{event.payload['what']}: {event.payload['detail']}")
                     if on_progress is not None:
-                        on_progress(done, len(places))
+                        on_progress(done, len(places), place[1])
                 drafts = reading.drafts
     return _report(ws, written, anomalies, len(places), drafts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from seedgate.errors import LedgerError, RefusedError
+from seedgate.errors import RefusedError
 from seedgate.ledger import Lease, NewEvent
 from seedgate.records import Assignment, Round
 from seedgate.review.board import Account, Board, NewRecord
@@ -15,7 +15,10 @@ from seedgate.review.visible import show
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["Delivery", "deliver", "password_name"]
+__all__ = ["Delivery", "Progress", "deliver", "password_name"]
+
+Progress = Callable[[int, int, str], None]
+"""Told how many are done, of how many, and what is being done."""
 
 
 def password_name(reviewer: str) -> str:
@@ -30,7 +33,7 @@ class Delivery:
         self.ws = ws
         self.board = board
 
-    def check_accounts(self, opened: Round) -> dict[str, Account]:
+    def accounts(self, opened: Round) -> dict[str, Account]:
         """The reviewers' accounts, made where missing.
 
         Raises:
@@ -44,17 +47,10 @@ class Delivery:
     def new_records(self, assignments: Sequence[Assignment]) -> list[NewRecord]:
         """The records as they will be shown: texts from the ledger, escaped, corrections pre-filled.
 
-        Raises:
-            LedgerError: A body that the round names is gone or damaged.
+        A candidate whose content was removed from the ledger since has none.
         """
         shown = self.ws.ledger.bodies(a.shown_hash for a in assignments)
         fields = self.ws.ledger.bodies(a.candidate_id for a in assignments)
-        gone = [a for a in assignments if a.shown_hash not in shown or a.candidate_id not in fields]
-        if gone:
-            raise LedgerError(
-                f"candidate {gone[0].candidate_id[:12]}: its content is not in the ledger any more",
-                hint="run `seedgate audit`",
-            )
         return [
             NewRecord(
                 a.record_id,
@@ -62,6 +58,7 @@ class Delivery:
                 suggestions(self.ws.task, fields[a.candidate_id]),
             )
             for a in assignments
+            if a.shown_hash in shown and a.candidate_id in fields
         ]
 
 
@@ -70,7 +67,7 @@ def deliver(
     opened: Round,
     assignments: Sequence[Assignment],
     lease: Lease,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> int:
     """Creates accounts, workspaces, datasets and records that are missing; says how many records.
 
@@ -85,7 +82,7 @@ def deliver(
             f"round {opened.id} was opened with another [task] and is half pushed",
             hint="undo the change in seedgate.toml, push, then change it again",
         )
-    accounts = delivery.check_accounts(opened)
+    accounts = delivery.accounts(opened)
     datasets: dict[str, str] = {}
     done = created = 0
     for name in opened.reviewers:
@@ -97,7 +94,7 @@ def deliver(
         ws.ledger.append([_pushed(a, dataset_id) for a in own], lease=lease)
         done += len(own)
         if on_progress is not None:
-            on_progress(done, len(assignments))
+            on_progress(done, len(assignments), name)
     payload = {
         "datasets": datasets,
         "users": {name: account.id for name, account in accounts.items()},

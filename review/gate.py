@@ -246,10 +246,10 @@ def _refused(facts: Facts, refusals: list[Heard]) -> Decision:
 
 def _pending(facts: Facts, approvals: list[Heard], faults: Mapping[Heard, Fault]) -> Decision:
     heard = [*approvals, *faults]
-    for verdict, found in ((h.verdict, faults[h]) for h in reversed(faults)):
-        return _decision(
-            facts, "pending", found.invariant, f"verdict of {verdict.reviewer}: {found.reason}", heard
-        )
+    if faults:
+        newest = max(faults)
+        said = f"verdict of {newest.verdict.reviewer}: {faults[newest].reason}"
+        return _decision(facts, "pending", faults[newest].invariant, said, heard)
     waiting = _waiting(facts)
     if waiting:
         return _decision(facts, "pending", "G4", f"waiting for {', '.join(waiting)}", heard)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seedgate.errors import ServiceError
+from seedgate.records import Decision
 from seedgate.review.facts import decide_all, facts_of, outcomes
+from seedgate.review.gate import Facts
+from seedgate.review.planning import queue_of
 from seedgate.review.queue import open_of
+from seedgate.review.rounds import reviewers_of
 from seedgate.review.state import ReviewState, read_state
 
 if TYPE_CHECKING:
@@ -25,7 +30,7 @@ class DatasetStatus:
     workspace: str
     dataset: str
     assigned: int
-    left: int
+    open: int
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,8 @@ class ReviewerStatus:
 
     Attributes:
         assigned: Records put before them; of these `decided` have a verdict, `skipped` were discarded,
-            `lost` vanished from Argilla, `left` wait.
-        datasets: Where to work, oldest first; only those with something left.
+            `lost` vanished from Argilla, `open` wait.
+        datasets: Where to work, oldest first; only those with something open.
     """
 
     name: str
@@ -44,8 +49,13 @@ class ReviewerStatus:
     decided: int
     skipped: int
     lost: int
-    left: int
+    open: int
     datasets: tuple[DatasetStatus, ...]
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset to open next; empty if nothing is open."""
+        return self.datasets[0].dataset if self.datasets else ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class ReviewStatus:
 
     Attributes:
         url: Where reviewers sign in; None if Argilla is not up.
+        open: Records that wait for an answer.
+        unassigned: Candidates that the next push would put before reviewers, in one wave or more.
         outcomes: How many candidates the gate holds for what.
         conflicts: Ids of the candidates that wait for an adjudicator.
         pending: Reason to how many candidates are pending for it.
@@ -62,6 +74,7 @@ class ReviewStatus:
 
     url: str | None
     open: int
+    unassigned: int
     reviewers: tuple[ReviewerStatus, ...]
     outcomes: dict[str, int]
     conflicts: tuple[str, ...]
@@ -69,12 +82,19 @@ class ReviewStatus:
     half_pushed: str | None
 
 
-def review_status(ws: Workspace) -> ReviewStatus:
-    """Where review stands; asks Argilla nothing, so pull first for the latest."""
+def review_status(ws: Workspace, *, simulated: bool = False) -> ReviewStatus:
+    """Where review stands; asks Argilla nothing, so pull first for the latest.
+
+    Args:
+        ws: The workspace.
+        simulated: Whether the next push would go to the simulated reviewer; matters to `unassigned`.
+    """
     guideline_hash = ws.guidelines()[1]
     state = read_state(ws.ledger)
-    left = _left(ws, state, guideline_hash)
-    decided = decide_all(ws, state, guideline_hash).values()
+    facts = {each.candidate_id: each for each in facts_of(ws, state, guideline_hash)}
+    left = _left(state, facts.values())
+    decided = decide_all(ws, state, guideline_hash)
+    queue = queue_of(ws, facts, decided, reviewers_of(ws, simulated=simulated))
     names = dict.fromkeys(
         [*ws.config.review.reviewers, *(assignment.reviewer for assignment in state.assignments.values())]
     )
@@ -82,26 +102,34 @@ def review_status(ws: Workspace) -> ReviewStatus:
     return ReviewStatus(
         url=_url(ws),
         open=len(left),
+        unassigned=len(queue.waiting) + len(_undelivered(state)),
         reviewers=tuple(_reviewer(ws, state, name, left) for name in names),
-        outcomes=outcomes(decided),
-        conflicts=tuple(
-            decision.candidate_id
-            for decision in decided
-            if decision.outcome == "conflict" or (decision.outcome, decision.invariant) == ("pending", "G8")
-        ),
-        pending=dict(Counter(d.reason for d in decided if d.outcome == "pending").most_common()),
+        outcomes=outcomes(decided.values()),
+        conflicts=tuple(id_ for id_, decision in decided.items() if _needs_adjudicator(decision)),
+        pending=dict(Counter(d.reason for d in decided.values() if d.outcome == "pending").most_common()),
         half_pushed=half.id if half else None,
     )
 
 
+def _needs_adjudicator(decision: Decision) -> bool:
+    return decision.outcome == "conflict" or (decision.outcome, decision.invariant) == ("pending", "G8")
+
+
 def open_assignments(ws: Workspace) -> int:
     """How many records wait for an answer that would count."""
-    return len(_left(ws, read_state(ws.ledger), ws.guidelines()[1]))
+    state = read_state(ws.ledger)
+    return len(_left(state, facts_of(ws, state, ws.guidelines()[1])))
 
 
-def _left(ws: Workspace, state: ReviewState, guideline_hash: str) -> set[str]:
-    """Record ids that may still be answered so that it counts."""
-    return {a.record_id for facts in facts_of(ws, state, guideline_hash) for a in open_of(facts)}
+def _left(state: ReviewState, facts: Iterable[Facts]) -> set[str]:
+    """Record ids that wait for an answer."""
+    return {a.record_id for each in facts for a in open_of(each) if a.round in state.pushed}
+
+
+def _undelivered(state: ReviewState) -> set[str]:
+    """Candidates of a round that a killed push left behind: the next push completes it."""
+    half = state.half_pushed()
+    return {a.candidate_id for a in state.assignments.values() if half and a.round == half.id}
 
 
 def _reviewer(ws: Workspace, state: ReviewState, name: str, left: set[str]) -> ReviewerStatus:
@@ -120,7 +148,7 @@ def _reviewer(ws: Workspace, state: ReviewState, name: str, left: set[str]) -> R
         decided=sum(a.record_id in answered for a in own),
         skipped=sum(a.record_id in state.skipped and a.record_id not in answered for a in own),
         lost=sum(a.record_id in state.lost and a.record_id not in answered for a in own),
-        left=sum(a.record_id in left for a in own),
+        open=sum(a.record_id in left for a in own),
         datasets=tuple(datasets),
     )
 

@@ -1,0 +1,146 @@
+"""What the next wave would be: which candidates wait for reviewers, and the round made of some of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from seedgate.canonical import content_hash
+from seedgate.errors import InputError
+from seedgate.records import Assignment, Decision, Round
+from seedgate.review.facts import decide_all, facts_of
+from seedgate.review.gate import Facts
+from seedgate.review.nearest import NearestSeed
+from seedgate.review.queue import Place, Waiting, choose, open_of, reviewers_left, spread
+from seedgate.review.record_view import dataset_spec, record_fields, spec_hash
+from seedgate.review.state import ReviewState
+
+if TYPE_CHECKING:
+    from seedgate.workspace import Workspace
+
+__all__ = ["Plan", "Queue", "plan_wave", "queue_of"]
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The candidates that wait for reviewers, and those that the page cannot show (id to why)."""
+
+    waiting: tuple[Waiting, ...]
+    bodies: Mapping[str, Mapping[str, Any]]
+    not_shown: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A wave that could be opened; `round` is None if there is nothing to push, or something to wait for.
+
+    Attributes:
+        bodies: What the round's event refers to by hash: the guidelines, and the texts of each record.
+        open: Records that wait for an answer from these reviewers.
+    """
+
+    round: Round | None = None
+    assignments: tuple[Assignment, ...] = ()
+    bodies: tuple[Any, ...] = ()
+    open: int = 0
+    not_shown: dict[str, str] = field(default_factory=dict)
+
+
+def queue_of(
+    ws: Workspace, facts: Mapping[str, Facts], decided: Mapping[str, Decision], reviewers: Sequence[str]
+) -> Queue:
+    """Who waits: pending candidates that lack reviewers, where there are reviewers left to ask."""
+    quorum = ws.config.review.quorum
+    needing = {
+        id_: reviewers_left(facts[id_], reviewers=reviewers, quorum=quorum)
+        for id_, decision in decided.items()
+        if decision.outcome == "pending" and decision.invariant != "G8"
+    }
+    bodies = ws.ledger.bodies([id_ for id_, (needs, _) in needing.items() if needs])
+    label = ws.task.label_field
+    waiting, not_shown = [], {}
+    for id_, fields in bodies.items():
+        try:
+            record_fields(ws.task, fields, None)
+        except InputError as error:
+            not_shown[id_] = error.message
+            continue
+        begun = bool(decided[id_].approvers)
+        waiting.append(Waiting(id_, str(fields[label.name]) if label else "", *needing[id_], begun))
+    return Queue(tuple(waiting), bodies, not_shown)
+
+
+def plan_wave(
+    ws: Workspace,
+    state: ReviewState,
+    reviewers: Sequence[str],
+    *,
+    cycle: int,
+    size: int,
+    simulated: bool,
+    ahead: bool,
+) -> Plan:
+    """The next wave for these reviewers; without `ahead` none while one waits for them."""
+    text, guideline_hash = ws.guidelines()
+    facts = {each.candidate_id: each for each in facts_of(ws, state, guideline_hash)}
+    still_open = sum(a.reviewer in reviewers for each in facts.values() for a in open_of(each))
+    if still_open and not ahead:
+        return Plan(open=still_open)
+    queue = queue_of(ws, facts, decide_all(ws, state, guideline_hash), reviewers)
+    rng = random.Random(ws.ledger.head()[1])  # noqa: S311 - no secret; a repeated dry run shows the same
+    places = choose(queue.waiting, size, ws.config.review.random_share, rng)
+    if not places:
+        return Plan(open=still_open, not_shown=queue.not_shown)
+    spec = dataset_spec(ws.task, text)
+    shown = _shown(ws, places, queue.bodies)
+    wave = len(state.opened) + 1
+    round_id = f"{state.short}-{wave}"
+    assignments = _assignments(round_id, places, shown)
+    names = tuple(dict.fromkeys(assignment.reviewer for assignment in assignments))
+    prefix = ws.config.name
+    opened = Round(
+        id=round_id,
+        cycle=cycle,
+        wave=wave,
+        guideline_hash=guideline_hash,
+        guidelines=content_hash(text),
+        task_hash=ws.task.hash,
+        schema_hash=spec_hash(spec),
+        quorum=ws.config.review.quorum,
+        reviewers=names,
+        simulated=names if simulated else (),
+        datasets={
+            name: (f"{prefix}-{state.short}-{name}", f"{prefix}-cycle{cycle}-wave{wave}") for name in names
+        },
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return Plan(opened, assignments, (text, *shown.values()), still_open, queue.not_shown)
+
+
+def _shown(
+    ws: Workspace, places: Sequence[Place], bodies: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, str]]:
+    nearest = NearestSeed(ws)
+    chosen = {place.waiting.candidate_id: bodies[place.waiting.candidate_id] for place in places}
+    return {id_: record_fields(ws.task, fields, nearest.to(fields)) for id_, fields in chosen.items()}
+
+
+def _assignments(
+    round_id: str, places: Sequence[Place], shown: Mapping[str, dict[str, str]]
+) -> tuple[Assignment, ...]:
+    return tuple(
+        Assignment(
+            round=round_id,
+            candidate_id=place.waiting.candidate_id,
+            reviewer=reviewer,
+            # A hash, so that nothing about the candidate can be read from it.
+            record_id=content_hash([round_id, place.waiting.candidate_id, reviewer])[:32],
+            shown_hash=content_hash(shown[place.waiting.candidate_id]),
+            why=place.why,
+        )
+        for reviewer, given in spread(places).items()
+        for place in given
+    )
