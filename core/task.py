@@ -7,6 +7,7 @@ declares it in `seedgate.toml` (`[task]`) or as an annotated pydantic class (`Ta
 
 from __future__ import annotations
 
+import difflib
 import re
 import types
 import typing
@@ -223,11 +224,17 @@ class Task(BaseModel):
 
     @cached_property
     def example_model(self) -> type[BaseModel]:
-        """The strict pydantic model of an example's fields."""
-        shape: dict[str, Any] = {field.name: field.annotation() for field in self.fields}
-        model: type[BaseModel] = create_model(
-            "ExampleFields", __config__=ConfigDict(extra="forbid", strict=True, frozen=True), **shape
-        )
+        """The strict pydantic model of an example's fields.
+
+        A field called like a method of pydantic (`json`, `copy`) has its name in capitals there, as an alias.
+        """
+        shape: dict[str, Any] = {}
+        for field in self.fields:
+            annotation, default = field.annotation()
+            attribute = field.name.upper() if hasattr(BaseModel, field.name) else field.name
+            shape[attribute] = (annotation, ModelField(default, alias=field.name))
+        config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+        model: type[BaseModel] = create_model("ExampleFields", __config__=config, **shape)
         return model
 
     def validate_fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,7 +247,7 @@ class Task(BaseModel):
             model = self.example_model.model_validate(normalise(fields))
         except ValidationError as error:
             raise InputError(self._explain(error)) from None
-        return model.model_dump(mode="json")
+        return model.model_dump(mode="json", by_alias=True)
 
     def _explain(self, error: ValidationError) -> str:
         first = error.errors(include_url=False)[0]
@@ -406,8 +413,19 @@ def _checked(data: Mapping[str, Any]) -> Task:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"[task] unknown key {where!r}: {_near_key(first['loc'])}") from None
+        if first["type"] == "missing":
+            raise ConfigError(f"[task] key {where!r} is missing") from None
         message = first["msg"].removeprefix("Value error, ")
         raise ConfigError(f"[task]{' ' + where if where else ''}: {message}") from None
+
+
+def _near_key(place: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] = Task if len(place) == 1 else Field
+    known = [*model.model_fields, *(("labels", "max_chars", "class") if model is Task else ())]
+    near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
 def _complete_preset(preset: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from seedgate.canonical import canonical_json, sha256
+from seedgate.canonical import sha256
 
 __all__ = ["GENESIS", "Event", "Fault", "NewEvent", "event_hash", "verify_chain"]
 
@@ -57,8 +58,9 @@ class Fault(NamedTuple):
 def event_hash(
     prev_hash: str, seq: int, at: str, kind: str, subject: str, key: str | None, payload: str
 ) -> str:
-    """Hex SHA-256 over the previous hash and every column; `payload` is its stored text."""
-    return sha256(canonical_json([prev_hash, seq, at, kind, subject, key, payload]))
+    """Hex SHA-256 over the previous hash and every column, letter for letter; `payload` is its stored text."""
+    columns = [prev_hash, seq, at, kind, subject, key, payload]
+    return sha256(json.dumps(columns, ensure_ascii=False, separators=(",", ":")))
 
 
 def verify_chain(rows: Iterable[Any]) -> Iterator[Fault]:
@@ -68,14 +70,17 @@ def verify_chain(rows: Iterable[Any]) -> Iterator[Fault]:
     """
     prev, expected = GENESIS, 1
     for row in rows:
-        where = f"event {row.seq} ({row.kind} {row.subject[:12]})"
-        if row.seq != expected:
+        where = f"event {row.seq} ({row.kind} {str(row.subject)[:12]})"
+        if row.seq > expected:
             yield Fault(where, f"events {expected} to {row.seq - 1} are missing")
         if row.prev_hash != prev:
             yield Fault(
                 where, "does not follow the event before it: something was removed, added or reordered"
             )
-        given = event_hash(row.prev_hash, row.seq, row.at, row.kind, row.subject, row.key, row.payload)
+        try:
+            given = event_hash(row.prev_hash, row.seq, row.at, row.kind, row.subject, row.key, row.payload)
+        except (TypeError, ValueError):  # a column that holds no text any more
+            given = ""
         if given != row.hash:
             yield Fault(where, "was changed after it was written: its hash does not match its content")
         prev, expected = row.hash, row.seq + 1

@@ -9,6 +9,7 @@ is still held, so a process that was stopped for long cannot write after it was 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import socket
@@ -19,10 +20,12 @@ from pathlib import Path
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Connection, Engine
 
-from seedgate.errors import BusyError
-from seedgate.ledger.schema import leases
+from seedgate.errors import BusyError, LedgerError
+from seedgate.ledger.schema import guard, leases, writing
 
 __all__ = ["Lease", "process_started"]
+
+_log = logging.getLogger(__name__)
 
 LEASE_S = 60.0
 RENEW_S = 15.0
@@ -77,7 +80,7 @@ class Lease:
             }
         )
         row = {"token": self.token, "holder": holder, "expires_at": self._expiry()}
-        with self._engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        with guard(self._engine, "writing"), writing(self._engine) as connection:
             current = connection.execute(select(leases).where(leases.c.stage == self.stage)).first()
             if current is not None and self._alive(current.holder, current.expires_at):
                 who = json.loads(current.holder)
@@ -96,7 +99,7 @@ class Lease:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
-        with self._engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        with guard(self._engine, "writing"), writing(self._engine) as connection:
             connection.execute(
                 delete(leases).where(leases.c.stage == self.stage, leases.c.token == self.token)
             )
@@ -125,9 +128,13 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEW_S):
-            with self._engine.connect().execution_options(immediate=True) as connection, connection.begin():
-                connection.execute(
-                    update(leases)
-                    .where(leases.c.stage == self.stage, leases.c.token == self.token)
-                    .values(expires_at=self._expiry())
-                )
+            try:
+                with guard(self._engine, "writing"), writing(self._engine) as connection:
+                    connection.execute(
+                        update(leases)
+                        .where(leases.c.stage == self.stage, leases.c.token == self.token)
+                        .values(expires_at=self._expiry())
+                    )
+            except LedgerError as error:
+                # The next append says so too, in the thread that can stop the work.
+                _log.warning("the lease of %s was not renewed: %s", self.stage, error)

@@ -6,6 +6,8 @@ readers never wait for the writer. PostgreSQL takes the same statements.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,33 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    text,
 )
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
-from seedgate.errors import ConfigError
+from seedgate.errors import ConfigError, LedgerError
 
-__all__ = ["ADVISORY_LOCK", "bodies", "events", "leases", "make_engine", "meta", "metadata", "sqlite_path"]
+__all__ = [
+    "bodies",
+    "events",
+    "guard",
+    "leases",
+    "make_engine",
+    "meta",
+    "metadata",
+    "sqlite_path",
+    "where",
+    "writing",
+]
 
 SCHEMA_VERSION = 1
 
 ADVISORY_LOCK = 0x5EED6A7E
 """Key of the PostgreSQL advisory lock that serialises appends."""
+
+_URL_HINT = "use sqlite:////folder/ledger.db or postgresql+psycopg://user@host/name"
+_DAMAGED = ("malformed", "not a database", "no such table", "no such column")
 
 metadata = MetaData()
 
@@ -68,9 +86,28 @@ leases = Table(
 )
 
 
+def parse_url(url: str) -> URL:
+    """The parsed URL of a supported database.
+
+    Raises:
+        ConfigError: It is no URL, for another database, or for a SQLite database in memory.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        # Not shown: it may hold a password.
+        raise ConfigError("ledger url: not a database URL", hint=_URL_HINT) from None
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigError(f"ledger url: {backend} is not supported", hint=_URL_HINT)
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigError("ledger url: names no file", hint=_URL_HINT)
+    return parsed
+
+
 def sqlite_path(url: str) -> Path | None:
     """The file of a SQLite URL, None for another database."""
-    parsed = make_url(url)
+    parsed = parse_url(url)
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
@@ -80,22 +117,48 @@ def make_engine(url: str) -> Engine:
     Raises:
         ConfigError: The URL is for a database that is not supported, or its driver is not installed.
     """
-    backend = make_url(url).get_backend_name()
-    if backend == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": 30.0, "check_same_thread": False})
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        patience_s = float(str(parsed.query.get("timeout", 30)))  # how long to wait for another's lock
+        engine = create_engine(url, connect_args={"timeout": patience_s, "check_same_thread": False})
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
-    if backend == "postgresql":
-        try:
-            return create_engine(url, pool_pre_ping=True)
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"the PostgreSQL ledger needs {error.name}", hint="pip install 'seedgate[postgres]'"
-            ) from None
-    raise ConfigError(
-        f"ledger url: {backend} is not supported", hint="use sqlite:/// or postgresql+psycopg://"
-    )
+    try:
+        return create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the PostgreSQL ledger needs {error.name}", hint="pip install 'seedgate[postgres]'"
+        ) from None
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that no other writer's overlaps; committed when the block ends well."""
+    with engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": ADVISORY_LOCK})
+        yield connection
+
+
+@contextmanager
+def guard(engine: Engine, doing: str) -> Iterator[None]:
+    """Turns the database's errors into one clear line."""
+    try:
+        yield
+    except DatabaseError as error:
+        reason = str(error.orig)
+        hint = "check the disk and the folder's permissions, then run again"
+        if any(sign in reason for sign in _DAMAGED):
+            hint = "the ledger is damaged: restore it from a backup, then run `seedgate audit`"
+        elif "locked" in reason:
+            hint = "another program keeps the database locked: end it, then run again"
+        raise LedgerError(f"{where(engine)}: {doing} the ledger failed: {reason}", hint=hint) from error
+
+
+def where(engine: Engine) -> str:
+    """The database's file, or its URL without the password."""
+    return str(sqlite_path(str(engine.url)) or engine.url.render_as_string(hide_password=True))
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:

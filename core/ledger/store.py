@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from seedgate.canonical import canonical_json, sha256
 from seedgate.errors import LedgerError
+from seedgate.files import os_errors
 from seedgate.ledger import schema
 from seedgate.ledger.chain import GENESIS, Event, Fault, NewEvent, event_hash, verify_chain
 from seedgate.ledger.kinds import KINDS
@@ -51,9 +50,10 @@ class Ledger:
         """Makes the tables where they are missing, and opens the ledger."""
         path = schema.sqlite_path(url)
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            with os_errors(path.parent, "making the folder"):
+                path.parent.mkdir(parents=True, exist_ok=True)
         ledger = cls(url, schema.make_engine(url))
-        with ledger._guard("creating"), ledger._engine.begin() as connection:
+        with schema.guard(ledger._engine, "creating"), ledger._engine.begin() as connection:
             schema.metadata.create_all(connection)
             if connection.execute(select(schema.meta.c.value)).first() is None:
                 connection.execute(
@@ -74,7 +74,7 @@ class Ledger:
                 f"{path}: the ledger is missing", hint="restore it from a backup, or run `seedgate init`"
             )
         ledger = cls(url, schema.make_engine(url))
-        with ledger._guard("opening"), ledger._engine.connect() as connection:
+        with schema.guard(ledger._engine, "opening"), ledger._engine.connect() as connection:
             version = connection.execute(
                 select(schema.meta.c.value).where(schema.meta.c.name == "schema_version")
             ).scalar()
@@ -115,7 +115,7 @@ class Ledger:
         texts = {sha256(body): body for event in batch for body in map(canonical_json, event.bodies)}
         if not batch:
             return []
-        with self._guard("writing"), self._appending() as connection:
+        with schema.guard(self._engine, "writing"), schema.writing(self._engine) as connection:
             if lease is not None:
                 lease.check(connection)
             known = _existing(connection, schema.events.c.key, [e.key for e in batch if e.key is not None])
@@ -162,7 +162,7 @@ class Ledger:
             query = query.where(c.subject == subject)
         if after:
             query = query.where(c.seq > after)
-        with self._guard("reading"), self._engine.connect() as connection:
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             for row in connection.execution_options(yield_per=1000).execute(query):
                 yield _parsed(row)
 
@@ -177,12 +177,12 @@ class Ledger:
     def count(self, kind: str) -> int:
         """How many events of `kind` there are."""
         query = select(func.count()).select_from(schema.events).where(schema.events.c.kind == kind)
-        with self._guard("reading"), self._engine.connect() as connection:
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
 
     def existing_keys(self, keys: Sequence[str]) -> set[str]:
         """Those of `keys` that an event already has."""
-        with self._guard("reading"), self._engine.connect() as connection:
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             return _existing(connection, schema.events.c.key, list(keys))
 
     def body(self, digest: str) -> Any:
@@ -201,7 +201,7 @@ class Ledger:
         wanted = list(dict.fromkeys(digests))
         out: dict[str, Any] = {}
         c = schema.bodies.c
-        with self._guard("reading"), self._engine.connect() as connection:
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             for start in range(0, len(wanted), _CHUNK):
                 part = wanted[start : start + _CHUNK]
                 for digest, body in connection.execute(select(c.hash, c.body).where(c.hash.in_(part))):
@@ -214,7 +214,7 @@ class Ledger:
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the newest event; (0, 64 zeros) for an empty ledger."""
-        with self._guard("reading"), self._engine.connect() as connection:
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             return _head(connection)
 
     def verify(self, *, expect_head: str | None = None) -> Iterator[Fault]:
@@ -235,40 +235,15 @@ class Ledger:
                 seen_head = seen_head or row.hash == expect_head
                 yield row
 
-        with self._guard("reading"), self._engine.connect() as connection:
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             yield from verify_chain(rows(connection))
-        with self._guard("reading"), self._engine.connect() as connection:
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             stream = connection.execution_options(yield_per=1000).execute(select(schema.bodies))
             for digest, body in stream:
                 if sha256(body) != digest:
                     yield Fault(f"body {digest[:12]}", "was changed: its content does not have its hash")
         if expect_head is not None and not seen_head:
             yield Fault("ledger", f"no event has the expected head {expect_head[:12]}: history was rewritten")
-
-    # -- connections ---------------------------------------------------------------------------------
-
-    @contextmanager
-    def _appending(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(immediate=True) as connection, connection.begin():
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": schema.ADVISORY_LOCK})
-            yield connection
-
-    @contextmanager
-    def _guard(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except IntegrityError as error:
-            raise LedgerError(f"{self._where()}: {doing} failed: {error.orig}") from error
-        except DatabaseError as error:
-            reason = str(error.orig)
-            hint = "check the disk and the folder's permissions, then run again"
-            if "malformed" in reason or "not a database" in reason or "no such table" in reason:
-                hint = "the ledger is damaged: restore it from a backup, then run `seedgate audit`"
-            raise LedgerError(f"{self._where()}: {doing} the ledger failed: {reason}", hint=hint) from error
-
-    def _where(self) -> str:
-        return str(schema.sqlite_path(self.url) or self._engine.url.render_as_string(hide_password=True))
 
 
 def _existing(connection: Connection, column: Any, values: list[Any]) -> set[Any]:
@@ -292,5 +267,11 @@ def _last_at(connection: Connection, seq: int) -> str:
 
 
 def _parsed(row: Any) -> Event:
-    payload: Mapping[str, Any] = json.loads(row.payload)
+    try:
+        payload: Mapping[str, Any] = json.loads(row.payload)
+    except (TypeError, ValueError):
+        raise LedgerError(
+            f"event {row.seq} ({row.kind}) was changed in the database: its payload is no JSON",
+            hint="run `seedgate audit`",
+        ) from None
     return Event(row.seq, row.at, row.kind, row.subject, row.key, payload, row.prev_hash, row.hash)
