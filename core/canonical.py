@@ -98,6 +98,13 @@ def _small_int(text: str) -> int:
     return int(text)
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
 def strict_loads(text: str) -> Any:
     """`json.loads` that refuses duplicate keys, NaN, infinities and integers over 20 digits.
 
@@ -106,7 +113,11 @@ def strict_loads(text: str) -> Any:
     """
     try:
         return json.loads(
-            text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_small_int
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_small_int,
+            parse_float=_finite,
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None

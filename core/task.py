@@ -107,9 +107,13 @@ class Field(BaseModel):
         if self.type in ("label", "multilabel"):
             if len(self.labels) < 2:
                 raise ValueError(f"field {self.name!r}: a {self.type} field needs at least two labels")
-            twice = [label for label, n in Counter(self.labels).items() if n > 1]
-            if twice or any(not label.strip() for label in self.labels):
-                raise ValueError(f"field {self.name!r}: empty or repeated label {twice[:1]}")
+            odd = [label for label in self.labels if not label or label != label.strip()]
+            if odd:
+                raise ValueError(f"field {self.name!r}: label {odd[0]!r} is empty or has space around it")
+            # An answer is compared without case and final full stop.
+            alike = [label for label, n in Counter(map(_plain, self.labels)).items() if n > 1]
+            if alike:
+                raise ValueError(f"field {self.name!r}: two labels read {alike[0]!r}")
         elif self.labels:
             raise ValueError(f"field {self.name!r}: labels are for label and multilabel fields")
         if not 0 <= self.min_chars <= self.max_chars:
@@ -247,7 +251,11 @@ class Task(BaseModel):
             model = self.example_model.model_validate(normalise(fields))
         except ValidationError as error:
             raise InputError(self._explain(error)) from None
-        return model.model_dump(mode="json", by_alias=True)
+        out = model.model_dump(mode="json", by_alias=True)
+        for field in self.fields:
+            if field.type == "multilabel":
+                out[field.name] = _as_set(field, out[field.name])
+        return out
 
     def _explain(self, error: ValidationError) -> str:
         first = error.errors(include_url=False)[0]
@@ -303,7 +311,7 @@ class Task(BaseModel):
         }
         label = self.label_field
         if label is not None:
-            values["labels"] = ", ".join(label.labels)
+            values.setdefault("labels", ", ".join(label.labels))
         return values
 
     def prompt(self, fields: Mapping[str, Any]) -> str:
@@ -396,6 +404,13 @@ class Task(BaseModel):
 
 def _plain(text: str) -> str:
     return text.strip().rstrip(".").strip().casefold()
+
+
+def _as_set(field: Field, labels: Sequence[str]) -> list[str]:
+    """The labels in the order of the declaration, so that the same set is the same content."""
+    if len(set(labels)) < len(labels):
+        raise InputError(f"field {field.name!r}: a label is given twice in {list(labels)}")
+    return sorted(labels, key=field.labels.index)
 
 
 def _token_f1(want: str, got: str) -> float:

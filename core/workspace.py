@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from seedgate.canonical import sha256
 from seedgate.config import Config, load_config
 from seedgate.errors import ConfigError, InputError, RefusedError, ServiceError
@@ -221,4 +223,6 @@ def load_task(root: Path, table: dict[str, Any]) -> Task:
         model = getattr(module, class_name)
     except Exception as error:
         raise ConfigError(f"[task] class {place!r}: {type(error).__name__}: {error}") from error
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise ConfigError(f"[task] class {place!r}: is no pydantic class")
     return Task.from_class(model, **settings)
