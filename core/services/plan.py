@@ -143,7 +143,7 @@ class _Vllm:
             # vLLM warns of this switch because whoever reaches the server can then load files. Here that is
             # whoever has the key: see vllm_guard.
             settings["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "1"
-        return environment(self.layout, **settings)
+        return settings
 
 
 class _Argilla:
@@ -176,7 +176,7 @@ class _Argilla:
             name="redis",
             command=(str(self.venv.redis), "redis.conf"),
             # A changed configuration makes a changed service, which is started anew.
-            environment=environment(self.layout, REDIS_CONF=sha256(self._redis_conf())),
+            environment={"REDIS_CONF": sha256(self._redis_conf())},
             directory=self.layout.stack,
             check=partial(health.redis, self.redis_port, self.redis_password),
             port=self.redis_port,
@@ -188,7 +188,7 @@ class _Argilla:
             name="search",
             # It ends when its standard input does, that is with supervisord.
             command=(str(self.venv.search), "-addr", f"{HOST}:{self.search_port}"),
-            environment=environment(self.layout),
+            environment={},
             directory=self.layout.stack,
             check=partial(health.search, self.search_port),
             port=self.search_port,
@@ -225,21 +225,21 @@ class _Argilla:
         return (str(self.venv.python), "-I", str(script), *words)
 
     def _environment(self) -> dict[str, str]:
-        return environment(
-            self.layout,
-            ARGILLA_HOME_PATH=str(self.layout.argilla),
-            ARGILLA_AUTH_SECRET_KEY=self.session_key,
-            ARGILLA_SEARCH_ENGINE="opensearch",
-            ARGILLA_ELASTICSEARCH=f"http://{HOST}:{self.search_port}",
-            ARGILLA_REDIS_URL=f"redis://:{quote(self.redis_password, safe='')}@{HOST}:{self.redis_port}/0",
+        redis = f"redis://:{quote(self.redis_password, safe='')}@{HOST}:{self.redis_port}/0"
+        return {
+            "ARGILLA_HOME_PATH": str(self.layout.argilla),
+            "ARGILLA_AUTH_SECRET_KEY": self.session_key,
+            "ARGILLA_SEARCH_ENGINE": "opensearch",
+            "ARGILLA_ELASTICSEARCH": f"http://{HOST}:{self.search_port}",
+            "ARGILLA_REDIS_URL": redis,
             # By default any web page may call the API from a reviewer's browser.
-            ARGILLA_CORS_ORIGINS=json.dumps([self.url, f"http://localhost:{self.port}"]),
-            HF_HUB_OFFLINE="1",
-            HF_HUB_DISABLE_TELEMETRY="1",
-            OMP_NUM_THREADS="1",
+            "ARGILLA_CORS_ORIGINS": json.dumps([self.url, f"http://localhost:{self.port}"]),
+            "HF_HUB_OFFLINE": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "OMP_NUM_THREADS": "1",
             # Each start leaves a copy of the web page in the temporary folder.
-            TMPDIR=str(self.layout.stack / "tmp"),
-        )
+            "TMPDIR": str(self.layout.stack / "tmp"),
+        }
 
     def _prepare(self, context: Context) -> None:
         self.venv.prepare(context.say, context.cancelled)
@@ -294,7 +294,7 @@ class _Argilla:
             [self.venv.python, "-I", Path(__file__).with_name("argilla_setup.py")],
             log=self.layout.log("argilla-setup"),
             what="setting up Argilla's data",
-            environment=self._environment(),
+            environment=environment(self.layout, **self._environment()),
             directory=self.layout.argilla,
             stdin=json.dumps(account),
             cancelled=context.cancelled,

@@ -43,7 +43,7 @@ class Service:
     Attributes:
         name: Short, unique in the stack; names the log too.
         command: Program (an absolute path) and arguments; never a secret, since any user can list them.
-        environment: The whole environment, secrets included.
+        environment: What it gets besides what it inherits; secrets included.
         directory: Where it runs.
         check: Returns when it is healthy, raises `Unhealthy` otherwise; takes 2 s at most.
         port: Where it listens on the loopback; None if it doesn't.

@@ -10,7 +10,6 @@ Nothing in the configuration comes from a user but two quoted paths; the rest is
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
@@ -28,6 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from seedgate.canonical import content_hash
 from seedgate.errors import ServiceError
 from seedgate.files import atomic_write
 from seedgate.services.layout import Layout
@@ -94,10 +94,10 @@ class Process:
         return self.pid is not None and self.state in ("STARTING", "RUNNING")
 
 
-def environment(layout: Layout, **extra: str) -> dict[str, str]:
-    """The caller's environment without what would change our services, with the mark of this stack."""
+def environment(layout: Layout, **settings: str) -> dict[str, str]:
+    """The caller's environment without what would change our services, then `settings` and the stack's mark."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(KEEP_OUT)}
-    return {**inherited, **extra, MARK: str(layout.root)}
+    return {**inherited, **settings, MARK: str(layout.root)}
 
 
 class Supervisor:
@@ -212,18 +212,21 @@ class Supervisor:
             file.write(text.encode())
 
     def _command(self, service: Service) -> str:
-        """The command line for supervisord; its last word changes when anything of the service changes."""
-        launch = {
+        """The command line for supervisord; its last word changes when anything of the service changes.
+
+        What the service merely inherits doesn't count, or `up` from another shell would start all anew.
+        """
+        parts = {
             "command": service.command,
             "directory": str(service.directory),
-            "environment": {**service.environment, SERVICE: service.name},
+            "environment": dict(service.environment),
         }
-        content = json.dumps(launch, sort_keys=True, indent=1).encode()
+        digest = content_hash(parts)[:12]
+        inherited = environment(self.layout, **service.environment, **{SERVICE: service.name})
         path = self.layout.stack / "launch" / f"{service.name}.json"
         with atomic_write(path, mode=0o600) as file:
-            file.write(content)
+            file.write(json.dumps({**parts, "environment": inherited}, indent=1).encode())
         script = str(Path(__file__).with_name("launch.py"))
-        digest = hashlib.sha256(content).hexdigest()[:12]
         return quoted([sys.executable, "-I", script, f"launch/{service.name}.json", digest])
 
     def _start(self) -> None:

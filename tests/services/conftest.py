@@ -17,7 +17,6 @@ from seedgate.services.processes import end, marked
 from seedgate.services.service import Blueprint, Plan, Service, Step
 from seedgate.services.stack import Stack
 from seedgate.services.state import StackSpec
-from seedgate.services.supervision import environment
 
 SCRIPT = Path(__file__).with_name("fake_service.py")
 
@@ -31,7 +30,7 @@ def fake(
     return Service(
         name=name,
         command=(sys.executable, "-I", str(SCRIPT), str(port), *behaviours),
-        environment=environment(layout, **settings),
+        environment=settings,
         directory=layout.stack,
         check=partial(health.get, url),
         port=port,

@@ -87,6 +87,14 @@ class TestUp:
         assert {status.pid for status in stack.status()} == pids
         assert said == []
 
+    def test_from_another_shell_is_harmless_too(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        stack = Stack(root, fakes(one=()))
+        stack.up(SPEC, quiet)
+        pid = by_name(stack)["one"].pid
+        monkeypatch.setenv("SSH_TTY", "/dev/pts/7")
+        stack.up(SPEC, quiet)
+        assert by_name(stack)["one"].pid == pid
+
     def test_starts_again_only_what_is_dead(self, root: Path) -> None:
         stack = Stack(root, fakes(one=(), two=()))
         stack.up(SPEC, quiet)
