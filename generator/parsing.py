@@ -14,6 +14,8 @@ from seedgate.generator.filters.base import Drop
 __all__ = ["Item", "parse_chat", "parse_list"]
 
 _LINE = re.compile(r"\s*(\d{1,4})[.)](?:\s+(.*))?$", re.DOTALL)
+HEADING_WORDS = 2
+"""So few words before a colon, where the label should stand, are taken for a label that the model made up."""
 _PAIRS = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»"}
 
 
@@ -70,9 +72,10 @@ def _list_item(
 ) -> Item:
     text = " ".join(line.split())
     head, colon, rest = text.partition(":")
+    others = {other.casefold() for other in headings} - {heading.casefold()}
     if lead and colon and head.casefold() == heading.casefold():
         text = rest.strip()
-    elif colon and head.casefold() in {other.casefold() for other in headings} - {heading.casefold()}:
+    elif colon and (head.casefold() in others or (lead and len(head.split()) <= HEADING_WORDS)):
         return Item(number, drop=Drop("parse", "other_label", text[:60]))
     text = _unquoted(text)
     if not text:

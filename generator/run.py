@@ -27,8 +27,8 @@ from seedgate.workspace import Workspace
 
 __all__ = ["generate"]
 
-FIRST_GUESS = 0.5
-"""Share of items taken to become candidates before anything is known."""
+FIRST_GUESS = 0.7
+"""Candidates per item asked for, before anything is known; measured on the shipped example."""
 LONGEST_RUN = 4
 LEAST_PATIENCE = 60
 

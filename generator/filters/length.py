@@ -12,8 +12,8 @@ from seedgate.task import Task
 __all__ = ["LengthFilter", "runs_in_circles"]
 
 _RUN = re.compile(r"(\S)\1{9,}")
-# A phrase of two words or more three times in a row, or one word five times, punctuation aside.
-_PHRASE = re.compile(r"\b(\w+(?: \w+){1,11})(?: \1){2}\b|\b(\w+)(?: \2){4}\b")
+# A phrase of two words or more three times in a row, or one word four times, punctuation aside.
+_PHRASE = re.compile(r"\b(\w+(?: \w+){1,11})(?: \1){2}\b|\b(\w+)(?: \2){3}\b")
 SHINGLE = 3
 LEAST_DISTINCT = 0.6
 """Share of distinct word trigrams below which a text of twelve words or more is a loop. Lowest share in the

@@ -1,0 +1,195 @@
+"""The stream: as many requests in flight as allowed from first to last, and nothing piling up behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from seedgate.errors import LedgerError, ServiceError
+from seedgate.generator.clients.base import Choice, Completion, ModelInfo, Request, Sampling
+from seedgate.generator.recording import Outcome
+from seedgate.generator.strategies.base import Plan, Tally
+from seedgate.generator.stream import FLUSH_REQUESTS, Stream
+from seedgate.ledger import NewEvent
+
+SAMPLING = Sampling(1, 0.7, 0.9, 60)
+
+
+class SlowModel:
+    """A client whose requests take uneven times; notes how many were in flight."""
+
+    def __init__(self, seconds: Callable[[int], float] = lambda n: 0.002 * (1 + n % 7)) -> None:
+        self.seconds = seconds
+        self.in_flight = 0
+        self.samples: list[int] = []
+        self.begun = 0
+        self.fails_at: int | None = None
+
+    async def start(self) -> ModelInfo:
+        return ModelInfo("slow")
+
+    async def complete(self, request: Request) -> Completion:
+        number, self.begun = self.begun, self.begun + 1
+        self.in_flight += 1
+        self.samples.append(self.in_flight)
+        try:
+            await asyncio.sleep(self.seconds(number))
+        finally:
+            self.in_flight -= 1
+        if number == self.fails_at:
+            raise ServiceError("the server is gone")
+        return Completion(request.id, (Choice(0, "text", "stop"),))
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+
+class Judge:
+    """Makes `accepted` candidates of every completion."""
+
+    def __init__(self, accepted: int = 1) -> None:
+        self.accepted = accepted
+
+    def outcome(self, plan: Plan, completion: Completion) -> Outcome:
+        return Outcome([NewEvent("request.completed", plan.request.id, {})], 1, self.accepted)
+
+
+class Ledger:
+    """Takes batches; as slow as it is told to be."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.batches: list[int] = []
+        self.subjects: list[str] = []
+        self.fails = False
+
+    def append(self, events: list[NewEvent]) -> None:
+        time.sleep(self.seconds)
+        if self.fails:
+            raise LedgerError("the disk is full")
+        self.batches.append(len(events))
+        self.subjects += [event.subject for event in events]
+
+
+def plans() -> Iterator[Plan]:
+    for index in count():
+        yield Plan(index, "test", Request(f"r{index}", "prompt", SAMPLING), {}, ())
+
+
+def stream(model: SlowModel, ledger: Ledger, judge: Judge | None = None, **settings: Any) -> Stream:
+    defaults: dict[str, Any] = {"target": 200, "concurrency": 8, "patience": 60, "on_outcome": lambda _: None}
+    return Stream(
+        model,
+        plans(),
+        judge or Judge(),
+        settings.pop("tally", Tally()),
+        ledger.append,
+        **(defaults | settings),
+    )
+
+
+async def test_slots_are_refilled_one_by_one_not_in_batches() -> None:
+    model = SlowModel(lambda n: 0.02 * (1 + n % 7))
+    started = time.monotonic()
+    await stream(model, Ledger(), target=240).run()
+    elapsed = time.monotonic() - started
+    assert max(model.samples) == 8
+    # Waiting for the slowest of each eight would keep the slots busy for 4/7 of the time.
+    assert sum(map(model.seconds, range(240))) / (8 * elapsed) > 0.75
+
+
+async def test_a_slow_request_holds_nobody_up() -> None:
+    model = SlowModel(lambda n: 0.5 if n == 3 else 0.002)
+    started = time.monotonic()
+    await stream(model, Ledger()).run()
+    assert model.begun >= 200
+    assert time.monotonic() - started < 1.2
+
+
+async def test_a_slow_ledger_holds_back_the_requests() -> None:
+    model, ledger = SlowModel(lambda _: 0.0), Ledger(seconds=0.3)
+    running = asyncio.create_task(stream(model, ledger, target=10_000, concurrency=8).run())
+    await asyncio.sleep(0.25)  # the first batch is being written
+    waiting = model.begun
+    assert waiting <= 2 * FLUSH_REQUESTS + 2 * 8
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert sorted(ledger.subjects)[0] == "r0"
+
+
+async def test_batches_are_bounded() -> None:
+    ledger = Ledger(seconds=0.01)
+    await stream(SlowModel(lambda _: 0.0), ledger, target=500).run()
+    assert max(ledger.batches) <= FLUSH_REQUESTS
+    assert len(ledger.batches) < 100
+
+
+async def test_few_requests_wait_at_most_half_a_second_for_the_ledger() -> None:
+    ledger = Ledger()
+    running = asyncio.create_task(
+        stream(SlowModel(lambda n: 0.0 if n < 3 else 1.2), ledger, concurrency=4).run()
+    )
+    await asyncio.sleep(0.9)
+    assert set(ledger.subjects) >= {"r0", "r1", "r2"}
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
+async def test_near_the_target_no_more_is_sent_than_is_needed() -> None:
+    model, tally = SlowModel(lambda _: 0.02), Tally(yield_per_request=10.0)
+    await stream(model, Ledger(), Judge(10), target=50, concurrency=32, tally=tally).run()
+    assert model.begun == 5
+
+
+async def test_what_is_in_flight_when_the_target_is_reached_is_recorded() -> None:
+    model, ledger = SlowModel(), Ledger()
+    await stream(model, ledger, Judge(3), target=20).run()
+    assert len(ledger.subjects) == model.begun == len(set(ledger.subjects))
+
+
+async def test_a_cycle_that_has_its_target_sends_nothing() -> None:
+    model, tally = SlowModel(), Tally()
+    tally.candidates["{}"] = 20
+    await stream(model, Ledger(), target=20, tally=tally).run()
+    assert model.begun == 0
+
+
+async def test_it_gives_up_when_nothing_new_comes() -> None:
+    model = SlowModel(lambda _: 0.0)
+    run = stream(model, Ledger(), Judge(0), patience=30)
+    await run.run()
+    assert run.stalled
+    assert 30 <= model.begun <= 30 + 8 + FLUSH_REQUESTS
+
+
+async def test_after_an_error_the_rest_in_flight_is_recorded_before_it_is_raised() -> None:
+    model, ledger = SlowModel(lambda _: 0.05), Ledger()
+    model.fails_at = 10
+    with pytest.raises(ServiceError, match="gone"):
+        await stream(model, ledger).run()
+    assert len(ledger.subjects) == model.begun - 1
+    assert model.begun <= 10 + 2 * 8
+
+
+async def test_an_error_of_the_ledger_ends_the_run_with_that_error() -> None:
+    ledger = Ledger()
+    ledger.fails = True
+    with pytest.raises(LedgerError, match="disk is full"):
+        await stream(SlowModel(), ledger).run()
+
+
+async def test_a_cancelled_run_records_what_had_come_back() -> None:
+    ledger = Ledger()
+    running = asyncio.create_task(stream(SlowModel(lambda n: 0.001 if n < 20 else 60), ledger).run())
+    await asyncio.sleep(0.2)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(ledger.subjects) == 20
