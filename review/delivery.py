@@ -34,15 +34,18 @@ class Delivery:
         self.board = board
 
     def accounts(self, opened: Round) -> dict[str, Account]:
-        """The reviewers' accounts, made where missing.
+        """The reviewers' accounts, made where missing; the password of an account made here is kept.
 
         Raises:
             RefusedError: An account has another role than annotator.
         """
-        return {
-            name: self.board.ensure_reviewer(name, self.ws.secrets.ensure(password_name(name)))
+        present = self.board.accounts()
+        # Kept before the account is made, so that a kill in between loses no password.
+        passwords = {
+            name: "" if name in present else self.ws.secrets.ensure(password_name(name))
             for name in opened.reviewers
         }
+        return {name: self.board.ensure_reviewer(name, password) for name, password in passwords.items()}
 
     def new_records(self, assignments: Sequence[Assignment]) -> list[NewRecord]:
         """The records as they will be shown: texts from the ledger, escaped, corrections pre-filled.

@@ -19,7 +19,8 @@ from seedgate.task import Field, Task
 
 __all__ = ["Answer", "dataset_spec", "read_answer", "record_fields", "seen_hash", "spec_hash", "suggestions"]
 
-DECISION, REASONS, COMMENT, NEAREST = "decision", "reasons", "comment", "nearest_seed"
+DECISION, REASONS, COMMENT = "decision", "reasons", "comment"
+MEANING, NEAREST = "meaning", "nearest_seed"
 CORRECTED = "corrected_"
 MAX_OPTIONS = 500  # argilla_server 2.8 constants.py DEFAULT_LABEL_SELECTION_OPTIONS_MAX_ITEMS
 MAX_OPTION = 200  # api/schemas/v1/questions.py VALUE_TEXT_OPTION_VALUE_MAX_LENGTH
@@ -27,9 +28,9 @@ MAX_GUIDELINES = 10_000  # api/schemas/v1/datasets.py DATASET_GUIDELINES_MAX_LEN
 MAX_DESCRIPTION = 1_000
 
 _DECISIONS: dict[VerdictDecision, str] = {
-    "approve": "Approve: right as it stands",
-    "edit": "Edit: right as I corrected it below",
-    "reject": "Reject: not worth correcting",
+    "approve": "Approve as it stands",
+    "edit": "Edit as corrected below",
+    "reject": "Reject",
 }
 
 _REASONS: dict[Reason, str] = {
@@ -41,7 +42,7 @@ _REASONS: dict[Reason, str] = {
     "format": "Cut off or badly formed",
     "unsafe": "Unsafe or offensive",
     "personal_data": "Personal data",
-    "other": "Other (say it in the comment)",
+    "other": "Other (say what below)",
 }
 
 
@@ -55,10 +56,11 @@ def dataset_spec(task: Task, guidelines: str) -> DatasetSpec:
         raise ConfigError(
             f"guidelines.md has {len(guidelines)} characters; Argilla shows at most {MAX_GUIDELINES}"
         )
-    shown = (*task.inputs, *task.outputs)
-    fields = tuple(FieldSpec(field.name, field.display, required=True) for field in shown)
-    nearest = FieldSpec(NEAREST, "For comparison: the nearest verified example", required=False)
-    return DatasetSpec(guidelines, (*fields, nearest), tuple(_questions(task)))
+    fields = [FieldSpec(field.name, field.display) for field in (*task.inputs, *task.outputs)]
+    if any(field.label_help for field in task.outputs):
+        fields.append(FieldSpec(MEANING, "What that means", required=False))
+    fields.append(FieldSpec(NEAREST, "For comparison: the nearest verified example", required=False))
+    return DatasetSpec(guidelines, tuple(fields), tuple(_questions(task)))
 
 
 def _questions(task: Task) -> Iterator[QuestionSpec]:
@@ -69,8 +71,7 @@ def _questions(task: Task) -> Iterator[QuestionSpec]:
         required=True,
         options=tuple(Option(value, text) for value, text in _DECISIONS.items()),
     )
-    for field in (*task.outputs, *task.inputs):
-        yield _correction(field)
+    # Second, because the page moves on to it from the decision: a digit typed too many lands here.
     yield QuestionSpec(
         REASONS,
         "What is wrong with it?",
@@ -78,11 +79,13 @@ def _questions(task: Task) -> Iterator[QuestionSpec]:
         description="When you edit or reject: what generation should do better next time.",
         options=tuple(Option(value, text) for value, text in _REASONS.items()),
     )
+    for field in (*task.outputs, *task.inputs):
+        yield _correction(field)
     yield QuestionSpec(COMMENT, "Comment", "text")
 
 
 def _correction(field: Field) -> QuestionSpec:
-    if field.name in (DECISION, REASONS, COMMENT, NEAREST):
+    if field.name in (MEANING, NEAREST):
         raise ConfigError(f"[task] field {field.name!r}: this name is taken by the review page")
     if len(field.labels) > MAX_OPTIONS or any(len(label) > MAX_OPTION for label in field.labels):
         raise ConfigError(
@@ -119,7 +122,7 @@ def spec_hash(spec: DatasetSpec) -> str:
 
 
 def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, Any] | None) -> dict[str, str]:
-    """The texts of a record before escaping, by field name, with the nearest seed where there is one.
+    """The texts of a record before escaping, by field name, with what helps to judge them.
 
     Raises:
         InputError: It is no (longer an) example of this task, or the page cannot show it in full.
@@ -127,6 +130,9 @@ def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, A
     if task.validate_fields(fields) != dict(fields):
         raise InputError("the example is not complete")
     texts = {field.name: _plain(fields[field.name]) for field in (*task.inputs, *task.outputs)}
+    meanings = list(_meanings(task, fields))
+    if meanings:
+        texts[MEANING] = "\n".join(meanings)
     if nearest is not None:
         texts[NEAREST] = "\n".join(
             f"{field.display}: {_plain(nearest.get(field.name, ''))}"
@@ -135,6 +141,15 @@ def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, A
     if seen_hash(task, fields, {name: show(text) for name, text in texts.items()}) != content_hash(fields):
         raise InputError("the page cannot show this example in full")
     return texts
+
+
+def _meanings(task: Task, fields: Mapping[str, Any]) -> Iterator[str]:
+    """What the guidelines of the task say about the labels that the example has."""
+    for field in task.outputs:
+        chosen = fields[field.name]
+        for label in chosen if isinstance(chosen, list) else [chosen]:
+            if label in field.label_help:
+                yield f"{label}: {field.label_help[label]}"
 
 
 def _plain(value: Any) -> str:

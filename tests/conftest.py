@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from seedgate.records import Example
+from seedgate.ledger import NewEvent
+from seedgate.records import Candidate, Example, Provenance
 from seedgate.seeds import create_workspace, lock, verify
 from seedgate.workspace import Workspace
 
@@ -114,3 +115,32 @@ def make_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def tiny_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
     """A small workspace with verified seeds and a locked evaluation set."""
     return make_workspace()
+
+
+@pytest.fixture
+def add_candidates() -> Callable[..., list[str]]:
+    """Puts candidates into a workspace's ledger as generation would: text to label, and their cycle."""
+
+    def add(ws: Workspace, rows: dict[str, str], *, cycle: int = 1) -> list[str]:
+        events = []
+        for text, label in rows.items():
+            example = Example(fields=ws.task.validate_fields({"text": text, "label": label}))
+            candidate = Candidate(
+                example=example,
+                provenance=Provenance(
+                    cycle=cycle,
+                    run="run",
+                    strategy="few_shot",
+                    model="model",
+                    prompt_hash="0" * 64,
+                    request_id="request",
+                    at="2026-01-01T00:00:00+00:00",
+                ),
+            )
+            payload = candidate.model_dump(mode="json", exclude={"example": {"fields"}})
+            key, body = f"candidate:{example.id}", dict(example.fields)
+            events.append(NewEvent("candidate.created", example.id, payload, key, (body,)))
+        ws.ledger.append(events)
+        return [event.subject for event in events]
+
+    return add
