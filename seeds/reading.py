@@ -97,7 +97,8 @@ def _summary(problems: list[Problem]) -> str:
     lines = ", ".join(problem.place.rpartition(":")[2] for problem in others)
     if len(problems) == MAX_PROBLEMS:
         lines += " and perhaps later"
-    return f"{text} (and {len(others)} more, at line {lines})"
+    word = "line" if len(others) == 1 else "lines"
+    return f"{text} (and {len(others)} more, at {word} {lines})"
 
 
 def _example(row: RawRow, columns: _Columns) -> Example:
@@ -132,7 +133,9 @@ class _Columns:
         targets = [target for target in mapping.values() if target]
         for target in targets:
             if target not in (*self._names, "tags"):
-                raise InputError(f"mapping: {target!r} is no field of the task", hint=self._known(target))
+                raise InputError(
+                    f"mapping: {target!r} is no field of the task", hint=self._near(target)[1].rstrip(";")
+                )
             if targets.count(target) > 1:
                 raise InputError(f"mapping: two columns are mapped to {target!r}", hint="keep one of them")
 
@@ -151,7 +154,7 @@ class _Columns:
                 raise InputError(f"unknown field {column!r}", hint=self._advice(column))
             elif target in fields:
                 raise InputError(
-                    f"two columns hold the field {target!r}", hint=f"drop one: mapping {column}="
+                    f"two columns hold the field {target!r}", hint=f"drop one with --map {column}="
                 )
             else:
                 fields[target] = self._value(target, value, row.cells)
@@ -170,14 +173,18 @@ class _Columns:
             return _list(value)
         return value
 
-    def _known(self, name: str) -> str:
+    def _near(self, name: str) -> tuple[str, str]:
+        """The nearest field, "" if none is near, and a sentence that says so."""
         near = difflib.get_close_matches(name, self._names, n=1, cutoff=0.5)
-        return f"did you mean {near[0]!r}?" if near else f"the task has: {', '.join(self._names)}"
+        return (
+            (near[0], f"did you mean {near[0]!r}?")
+            if near
+            else ("", f"the task has: {', '.join(self._names)};")
+        )
 
     def _advice(self, column: str) -> str:
-        near = difflib.get_close_matches(column, self._names, n=1, cutoff=0.5)
-        target = near[0] if near else "FIELD"
-        return f"{self._known(column)}; rename it with mapping {column}={target}, or drop it with {column}="
+        near, known = self._near(column)
+        return f"{known} rename it with --map {column}={near or 'FIELD'}, or drop it with --map {column}="
 
 
 def _list(cell: str) -> list[str]:
