@@ -48,6 +48,8 @@ def _options(
     )
     # httpx logs whole addresses at INFO; they are noise here.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    # stamina tells of every single retry; that an endpoint left the pool is said once.
+    logging.getLogger("stamina").setLevel(logging.INFO if verbose else logging.ERROR)
 
 
 app.command("init")(data.init)
