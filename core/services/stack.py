@@ -206,19 +206,19 @@ class Stack:
     def _status(self, service: Service, process: Process | None) -> ServiceStatus:
         identity = Identity.of(process.pid) if process is not None and process.pid else None
         health: Health = "unknown"
-        detail = None
+        illness = None
         if identity is not None:
             try:
                 service.check()
                 health = "ok"
             except Unhealthy as unhealthy:
-                health = "bad"
-                detail = f"{unhealthy}: run `seedgate up`"
+                health, illness = "bad", str(unhealthy)
         state = _state(process, healthy=health == "ok")
+        detail = f"{illness}: run `seedgate up`" if illness else None
         if state == "starting":
-            detail = f"not ready yet (log: {self.layout.log(service.name)})"
+            detail = f"not ready yet: {illness}"
         elif state in ("fatal", "backoff"):
-            detail = str(failure(self.layout, service.name, "died")) + "; `seedgate up` starts it again"
+            detail = f"{failure(self.layout, service.name, 'died')}; `seedgate up` starts it again"
         return ServiceStatus(
             name=service.name,
             pid=identity.pid if identity else None,

@@ -151,7 +151,11 @@ class Supervisor:
     def start(self, name: str) -> None:
         """Starts a service that has no process, without waiting for it."""
         with self._call() as supervisor:
-            supervisor.startProcess(name, False)
+            try:
+                supervisor.startProcess(name, False)
+            except xmlrpc.client.Fault as fault:
+                if not fault.faultString.startswith("ALREADY_STARTED"):  # it was restarted just now
+                    raise
 
     def stop(self, names: Sequence[str]) -> None:
         """Stops services with all their children, together, and waits for them."""
@@ -281,6 +285,8 @@ class Supervisor:
         transport = _SocketTransport(str(self.socket))
         try:
             yield xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+        except xmlrpc.client.Fault as fault:
+            raise ServiceError(f"supervisord refused: {fault.faultString}") from fault
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
             raise ServiceError(
                 f"supervisord does not answer at {self.socket}: {error}",

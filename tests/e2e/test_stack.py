@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -71,21 +72,20 @@ def vllm(root: Path, secrets: Secrets) -> Iterator[httpx.Client]:
         yield client
 
 
-def ok(response: httpx.Response) -> dict[str, object]:
+def ok(response: httpx.Response) -> Any:
     assert response.is_success, f"{response.request.url}: {response.status_code} {response.text}"
-    found: dict[str, object] = response.json() if response.content else {}
-    return found
+    return response.json() if response.content else None
 
 
 def complete(vllm: httpx.Client, model: str) -> str:
     request = {"model": model, "prompt": "1. I lost my card\n2.", "max_tokens": 8, "temperature": 0}
-    return str(ok(vllm.post("completions", json=request))["choices"][0]["text"])  # type: ignore[index]
+    return str(ok(vllm.post("completions", json=request))["choices"][0]["text"])
 
 
 def found_by_search(argilla: httpx.Client, dataset: str, word: str) -> list[str]:
     query = {"query": {"text": {"q": word}}}
     found = ok(argilla.post(f"me/datasets/{dataset}/records/search", json=query))
-    return [item["record"]["fields"]["text"] for item in found["items"]]  # type: ignore[index,attr-defined]
+    return [item["record"]["fields"]["text"] for item in found["items"]]
 
 
 def listening_addresses(root: Path) -> set[str]:
@@ -147,7 +147,7 @@ class TestStack:
         pushed = ok(argilla.post(f"datasets/{dataset}/records/bulk", json={"items": items}))["items"]
         assert found_by_search(argilla, str(dataset), "zebra") == ["the zebra card"]
         answer = {"values": {"decision": {"value": "approve"}}, "status": "submitted"}
-        record = pushed[0]["id"]  # type: ignore[index]
+        record = pushed[0]["id"]
         assert ok(argilla.post(f"records/{record}/responses", json=answer))["status"] == "submitted"
         type(self).dataset = str(dataset)
 
@@ -159,10 +159,8 @@ class TestStack:
 
     def test_an_adapter_is_loaded_while_vllm_runs(self, vllm: httpx.Client, tmp_path: Path) -> None:
         plain = complete(vllm, "smollm2-135m")
-        ok_text = vllm.post(
-            "load_lora_adapter", json={"lora_name": "r1", "lora_path": str(adapter(tmp_path))}
-        )
-        assert ok_text.status_code == 200, ok_text.text
+        loading = {"lora_name": "r1", "lora_path": str(adapter(tmp_path))}
+        assert vllm.post("load_lora_adapter", json=loading).status_code == 200
         assert complete(vllm, "r1") != plain
         assert complete(vllm, "smollm2-135m") == plain
         assert vllm.post("unload_lora_adapter", json={"lora_name": "r1"}).status_code == 200
@@ -186,7 +184,7 @@ class TestStack:
         assert "argilla: indexed 2 records of 1 datasets" in said
 
     def test_the_record_its_response_and_the_account_survived(self, argilla: httpx.Client) -> None:
-        assert [one["name"] for one in ok(argilla.get("workspaces"))["items"]] == ["kept"]  # type: ignore[index,attr-defined]
+        assert [one["name"] for one in ok(argilla.get("me/workspaces"))["items"]] == ["kept"]
         assert found_by_search(argilla, self.dataset, "zebra") == ["the zebra card"]
         done = ok(argilla.get(f"datasets/{self.dataset}/progress"))
         assert (done["completed"], done["pending"]) == (1, 1)
@@ -198,8 +196,8 @@ class TestStack:
         assert search.pid is not None
         os.kill(search.pid, 9)
         server = next(one for one in status(root) if one.name == "argilla")
-        assert (server.state, server.health) == ("running", "bad")
-        assert "run `seedgate up`" in str(server.detail)
+        assert server.health == "bad"
+        assert "its search index was lost" in str(server.detail)
         up(root, StackSpec(services=("argilla",), argilla_port=taken), progress)
         assert found_by_search(argilla, self.dataset, "zebra") == ["the zebra card"]
         assert next(one for one in status(root) if one.name == "argilla").pid == server.pid
