@@ -10,7 +10,7 @@ from pathlib import Path
 from seedgate.errors import InputError, ServiceError
 from seedgate.files import os_errors
 
-__all__ = ["Layout", "require_space", "seedgate_home"]
+__all__ = ["Layout", "require_memory", "require_space", "seedgate_home"]
 
 
 @dataclass(frozen=True)
@@ -96,3 +96,19 @@ def require_space(folder: Path, megabytes: int, what: str) -> None:
         raise ServiceError(
             f"{place}: {free} MB free, {what} needs {megabytes} MB", hint="free some space, then run again"
         )
+
+
+def require_memory(gib: float, what: str) -> None:
+    """Refuses at once what would fail for want of memory after a minute of loading.
+
+    Raises:
+        ServiceError: The kernel says that less than `gib` GiB can be had.
+    """
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            available = int(line.split()[1]) / 2**20
+            if available < gib:
+                raise ServiceError(
+                    f"{available:.1f} GiB of memory available, {what} needs {gib:.1f} GiB",
+                    hint="end other programs, or set a smaller KV cache",
+                )

@@ -22,7 +22,7 @@ from seedgate.services import health
 from seedgate.services.argilla_venv import ArgillaVenv
 from seedgate.services.commands import run
 from seedgate.services.embedded_model import EmbeddedModel
-from seedgate.services.layout import Layout
+from seedgate.services.layout import Layout, require_memory
 from seedgate.services.ports import HOST, Ports
 from seedgate.services.processes import Identity, marked
 from seedgate.services.service import Context, Plan, Service, Step, Unhealthy
@@ -32,6 +32,8 @@ from seedgate.services.supervision import INSTALL, environment
 __all__ = ["PUSHER", "plan"]
 
 PUSHER = "seedgate-pusher"
+
+OVERHEAD_GIB = 1.5  # three processes with torch, and a small model
 
 REDIS_CONF = """\
 # Written by `seedgate up`; changes are lost.
@@ -101,6 +103,8 @@ class _Vllm:
                 f"{self.model}: no model (no config.json)",
                 hint="give the path of a model folder, or `embedded`",
             )
+        if context.pid("vllm") is None:
+            require_memory(self.spec.kv_cache_gib + OVERHEAD_GIB, "vLLM")
 
     def _command(self) -> tuple[str, ...]:
         spec = self.spec
@@ -126,8 +130,12 @@ class _Vllm:
         )
 
     def _environment(self) -> dict[str, str]:
-        # vLLM keeps the address it finds by itself when this is unset, and that is the machine's outer one.
+        # VLLM_CPU_OMP_THREADS_BIND is left to vLLM, which keeps one core free of its threads. With both of two
+        # cores (VLLM_CPU_NUM_OF_RESERVED_CPU=0) it made 400 tokens/s in place of 270 on an idle machine, but
+        # 90 to 150 while another program used one core, as training or the generator does: threads that wait
+        # for each other then mostly wait. Whoever has the machine to themselves may set it: VLLM_* is inherited.
         settings = {
+            # Left to itself, vLLM finds the machine's outer address.
             "VLLM_HOST_IP": HOST,
             "VLLM_API_KEY": self.key,
             "VLLM_CPU_KVCACHE_SPACE": str(self.spec.kv_cache_gib),

@@ -162,3 +162,10 @@ def test_the_configuration_of_redis_is_private_and_complete(
     assert f"port {service(found, 'redis').port}" in lines
     assert "bind 127.0.0.1" in lines
     assert f'dir "{layout.argilla}"' in lines
+
+
+def test_too_little_memory_is_said_before_vllm_is_started(layout: Layout) -> None:
+    (layout.root / "config.json").write_text("{}")
+    spec = StackSpec(model=str(layout.root), kv_cache_gib=100_000)
+    with pytest.raises(ServiceError, match=r"GiB of memory available, vLLM needs 100001\.5 GiB"):
+        do(make(layout, spec), "model")
