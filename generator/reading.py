@@ -50,7 +50,7 @@ def funnel(ledger: Ledger, cycle: int | None = None) -> dict[str, Any]:
             counts["completions"] += int(event.payload["completions"])
         elif event.kind == "candidate.created":
             counts["candidates"] += _generated(event)
-        else:
+        elif "request_id" in event.payload:
             reasons.setdefault(event.payload["filter"], Counter())[event.payload["reason"]] += 1
     dropped = {name: count.total() for name, count in sorted(reasons.items())}
     return {

@@ -17,10 +17,12 @@ KINDS: dict[str, str] = {
     "cycle.started": "cycle number: {target, simulated}",
     "cycle.finished": "cycle number: {release, model, summary}",
     "run.started": "run id: {cycle, settings, seed_set_hash}",
-    "run.finished": "run id: {requests, candidates, dropped, seconds}",
-    "request.completed": "request id: {run, strategy, prompt_hash, sampling, usage, raw_hash}; body: completions",
+    "run.finished": "run id: {cycle, requests, candidates, dropped, seconds}; only of a run that ended by itself",
+    "request.completed": "request id: {run, cycle, index, strategy, form, fixed, seed_ids, prompt_hash, sampling,"
+    " usage, completions, raw_hash}; bodies: prompt, completions as returned",
     "candidate.created": "example id: Candidate without the fields; body: the fields",
-    "candidate.dropped": "example id or request id: {filter, reason, request_id, choice, item}",
+    "candidate.dropped": "request id: {cycle, filter, reason, detail, request_id, choice, item}; or, of an edit,"
+    " example id: {filter, reason, edited_from, response_id}",
     "round.opened": "round id: {round: Round, assignments: [Assignment]}; bodies: guidelines, texts shown",
     "record.pushed": "record id: {round, candidate_id, reviewer, dataset_id}",
     "round.pushed": "round id: {datasets: {reviewer: dataset_id}, users: {reviewer: user_id}, pusher, records}",
