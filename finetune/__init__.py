@@ -1,1 +1,42 @@
-"""Placeholder."""
+"""Fine-tuning: releases of what is approved, models trained on them, and whether that paid."""
+
+from seedgate.finetune.auditing import audit
+from seedgate.finetune.comparing import compare
+from seedgate.finetune.evaluating import evaluate
+from seedgate.finetune.records import (
+    Comparison,
+    Counts,
+    Evaluation,
+    Manifest,
+    ManifestRow,
+    Omission,
+    Prediction,
+    Release,
+    Share,
+    TrainedModel,
+)
+from seedgate.finetune.releasing import release, release_needed
+from seedgate.finetune.training import merge, train, trained_model
+from seedgate.finetune.verifying import verify_release
+
+__all__ = [
+    "Comparison",
+    "Counts",
+    "Evaluation",
+    "Manifest",
+    "ManifestRow",
+    "Omission",
+    "Prediction",
+    "Release",
+    "Share",
+    "TrainedModel",
+    "audit",
+    "compare",
+    "evaluate",
+    "merge",
+    "release",
+    "release_needed",
+    "train",
+    "trained_model",
+    "verify_release",
+]

@@ -1,0 +1,123 @@
+"""`audit`: the whole ledger, every body it speaks of, and every release, recomputed; all faults, not the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from seedgate.errors import LedgerError, RefusedError
+from seedgate.finetune.integrity import evidence_faults, file_faults, read_manifest, read_rows, row_faults
+from seedgate.finetune.releasing import Progress
+from seedgate.ledger import Event, Fault
+from seedgate.workspace import Workspace
+
+__all__ = ["audit"]
+
+_BATCH = 500
+
+_BODIES: dict[str, Callable[[str, Any], list[Any]]] = {
+    "seed.added": lambda subject, _: [subject],
+    "candidate.created": lambda subject, _: [subject],
+    "request.completed": lambda _, payload: [payload.get("raw_hash")],
+    "round.opened": lambda _, payload: [
+        payload["round"].get("guidelines"),
+        *(assignment.get("shown_hash") for assignment in payload["assignments"]),
+    ],
+    "verdict.recorded": lambda _, payload: [payload.get("comment_hash")],
+    "adjudication.recorded": lambda _, payload: [payload.get("comment_hash")],
+    "release.created": lambda _, payload: [payload["ids"]],
+    "model.evaluated": lambda _, payload: [payload["predictions_hash"]],
+}
+"""Kind of event to the hashes of the bodies it cannot do without."""
+
+
+def audit(
+    ws: Workspace, *, expect_head: str | None = None, on_progress: Progress | None = None
+) -> list[Fault]:
+    """Everything that is wrong with the ledger and the releases; an empty list is a clean audit.
+
+    Rows that were recalled after a release are no fault: they are on record, and `train` refuses them.
+
+    Args:
+        expect_head: A head noted earlier; it must still be in the chain.
+    """
+    tell = on_progress or (lambda *_: None)
+    tell(0, 0, "recomputing the ledger's chain")
+    faults = list(ws.ledger.verify(expect_head=expect_head))
+    faults += _within(_rest(ws, tell), bool(faults))
+    return faults
+
+
+def _rest(ws: Workspace, tell: Progress) -> Iterator[Fault]:
+    releases = list(ws.ledger.events("release.created"))
+    total = 2 + len(releases)
+    tell(1, total, "looking for the bodies of events")
+    yield from _missing_bodies(ws)
+    for number, event in enumerate(releases, 2):
+        tell(number, total, f"recomputing release {event.subject}")
+        yield from _release_faults(ws, event)
+    yield from _strangers(ws, {event.subject for event in releases})
+    tell(total, total, "")
+
+
+def _within(faults: Iterator[Fault], damaged: bool) -> Iterator[Fault]:
+    """The faults, up to where a damaged ledger cannot be read any further."""
+    try:
+        yield from faults
+    except (LedgerError, ValueError, LookupError, TypeError, AttributeError) as error:
+        if not damaged:
+            raise
+        yield Fault("ledger", f"cannot be read any further ({type(error).__name__})")
+
+
+def _release_faults(ws: Workspace, event: Event) -> Iterator[Fault]:
+    manifest = read_manifest(ws, event)
+    files = list(file_faults(ws, event))
+    yield from files
+    if isinstance(manifest, Fault):
+        return
+    yield from evidence_faults(ws, event, manifest)
+    if not files:
+        try:
+            yield from row_faults(ws, manifest, read_rows(ws, manifest))
+        except RefusedError as error:
+            yield Fault(f"release {event.subject}", error.message)
+
+
+def _missing_bodies(ws: Workspace) -> Iterator[Fault]:
+    events = ws.ledger.events(*_BODIES)
+    while batch := list(islice(events, _BATCH)):
+        wanted = {
+            digest: event
+            for event in batch
+            for digest in _BODIES[event.kind](event.subject, event.payload)
+            if digest
+        }
+        present = _present(ws, list(wanted))
+        for digest, event in wanted.items():
+            if digest not in present:
+                yield Fault(f"event {event.seq} ({event.kind})", f"its body {digest[:12]} is gone")
+
+
+def _present(ws: Workspace, digests: list[str]) -> set[str]:
+    """Those that are there, changed or not: the chain's check has named the changed ones already."""
+    try:
+        return set(ws.ledger.bodies(digests))
+    except LedgerError:
+        return {digest for digest in digests if _there(ws, digest)}
+
+
+def _there(ws: Workspace, digest: str) -> bool:
+    try:
+        return bool(ws.ledger.bodies([digest]))
+    except LedgerError:
+        return True
+
+
+def _strangers(ws: Workspace, known: set[str]) -> Iterator[Fault]:
+    if not ws.releases_dir.is_dir():
+        return
+    for path in sorted(ws.releases_dir.iterdir()):
+        if path.name not in known and not path.name.startswith("."):
+            yield Fault(f"releases/{path.name}", "the ledger knows no release of this name")

@@ -1,0 +1,159 @@
+"""The cards: what a stranger who finds the folder must know, in the format of the Hugging Face hub.
+
+Cards hold names, counts and hashes; never text of a row, which nobody should read as Markdown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from seedgate.finetune.records import TrainedModel
+from seedgate.finetune.rows import Selection
+from seedgate.finetune.table import COLUMNS, column_names
+from seedgate.task import Task
+
+__all__ = ["dataset_card", "model_card"]
+
+_SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
+
+
+def dataset_card(task: Task, name: str, chosen: Selection) -> str:
+    """`README.md` of a release; its front matter makes `datasets.load_dataset` read the Parquet file only."""
+    counts = chosen.counts
+    tags = ["seedgate", "synthetic"]
+    tags.append("simulated-review" if counts.approved_simulated else "human-reviewed")
+    size = next((label for limit, label in _SIZES if counts.rows < limit), "n>1M")
+    head = {
+        "pretty_name": f"{task.name} {name}",
+        "tags": tags,
+        "task_categories": ["text-classification" if task.choices else "text-generation"],
+        "size_categories": [size],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "train.parquet"}]}],
+    }
+    parts = [
+        f"# {task.name}, release {name}",
+        "Training data made with seedgate: verified seeds, and generated rows that passed review one by one."
+        " No row was let in by a filter, a score or a model.",
+        _warning(chosen),
+        "## Rows",
+        _table({"kind": "rows"}, _kinds(chosen)),
+        _by_label(task, chosen),
+        "## How they were reviewed",
+        _review(chosen),
+        "## Columns",
+        _table({"column": "meaning"}, _columns(task)),
+        "## Checking it",
+        "`manifest.json` lists every row with its hash, the Argilla responses it rests on and the version of"
+        " the guidelines, and every file with its hash. `seedgate audit` recomputes all of it from the ledger"
+        f" up to event {chosen.head[0]}, whose hash is `{chosen.head[1]}`.",
+    ]
+    return _front_matter(head) + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def model_card(model: TrainedModel) -> str:
+    """`README.md` of a trained model."""
+    # A base model's folder is a fact of one machine; the hub's field wants a hub name.
+    base = {} if "/" not in model.base_model.strip("/") else {"base_model": model.base_model}
+    if model.base_model.startswith(("/", ".")):
+        base = {}
+    head: dict[str, Any] = {**base, "tags": ["seedgate", "lora" if model.weights == "adapter" else "sft"]}
+    if model.weights == "adapter":
+        head["library_name"] = "peft"
+    facts = {
+        "base model": f"`{_plain(model.base_model)}`",
+        "release": f"{model.release}, manifest `{model.manifest_hash}`",
+        "ledger head of the release": f"`{model.ledger_head}`",
+        "weights": f"`{model.weights}/`",
+    }
+    shown = {key: f"`{_plain(json.dumps(value))}`" for key, value in model.settings.items()}
+    metrics = {key: _plain(str(value)) for key, value in model.metrics.items()}
+    parts = [
+        f"# {model.name}",
+        "Fine-tuned with seedgate (TRL's SFTTrainer, loss on completions only) on a release that verified"
+        " against its ledger.",
+        _table({"what": "which"}, facts),
+        "## Settings",
+        _table({"setting": "value"}, shown),
+        "## Training",
+        _table({"figure": "value"}, metrics),
+    ]
+    return _front_matter(head) + "\n\n".join(parts) + "\n"
+
+
+def _warning(chosen: Selection) -> str:
+    simulated = chosen.counts.approved_simulated
+    if not simulated:
+        return ""
+    return (
+        f"**{simulated} of the {chosen.counts.approved} approved rows were approved by a program that stands"
+        " in for a reviewer (`simulated` is true). No person has read them. Leave them out of anything real.**"
+    )
+
+
+def _kinds(chosen: Selection) -> dict[str, str]:
+    c = chosen.counts
+    return {
+        "verified seeds": str(c.seeds),
+        "of them vouched for by a signed-off import, not reviewed in Argilla": str(c.vouched),
+        "approved by people": str(c.approved_human),
+        "approved by the SIMULATED reviewer": str(c.approved_simulated),
+        "of the approved, corrected by a reviewer": str(c.edited),
+        "in all": str(c.rows),
+    }
+
+
+def _by_label(task: Task, chosen: Selection) -> str:
+    label = task.label_field
+    if label is None:
+        return ""
+    counts = Counter(str(row[label.name]) for row in chosen.values)
+    return _table({label.name: "rows"}, {f"`{_plain(each)}`": str(counts[each]) for each in label.labels})
+
+
+def _review(chosen: Selection) -> str:
+    approved = [row for row in chosen.rows if row.origin == "approved"]
+    vouched = sorted({row.vouched_by for row in chosen.rows if row.vouched_by})
+    lines = []
+    if vouched:
+        names = ", ".join(f"`{_plain(name)}`" for name in vouched)
+        lines.append(f"- Seeds marked as vouched were signed off by {names} before anything was generated.")
+    if not approved:
+        return "\n".join([*lines, "- This release is the baseline: it holds no generated row."])
+    people = sorted({name for row in approved for name in row.approvers})
+    quorums = sorted({row.quorum for row in approved if row.quorum})
+    hashes = sorted({row.guideline_hash for row in approved if row.guideline_hash})
+    lines += [
+        "- Each generated row was shown in Argilla as it stands here, and approved exactly so; a row that a"
+        " reviewer corrected is in with the correction.",
+        f"- Reviewers: {', '.join(f'`{_plain(name)}`' for name in people)}.",
+        f"- Approvals needed for a row: {' or '.join(map(str, quorums))}.",
+        f"- Guidelines, by SHA-256: {', '.join(f'`{each}`' for each in hashes)}.",
+    ]
+    return "\n".join(lines)
+
+
+def _columns(task: Task) -> dict[str, str]:
+    fields = {f"`{field.name}`": f"{field.role}, {field.type}" for field in task.fields}
+    names = column_names(task)
+    return fields | {f"`{names[column]}`": meaning for column, meaning in COLUMNS.items()}
+
+
+def _front_matter(head: Mapping[str, Any]) -> str:
+    # JSON is YAML, and its quoting leaves nothing to guess.
+    lines = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in head.items())
+    return "\n".join(["---", *lines, "---", "", ""])
+
+
+def _table(headers: Mapping[str, str], rows: Mapping[str, str]) -> str:
+    ((left, right),) = headers.items()
+    lines = [f"| {left} | {right} |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """A name that somebody chose, with nothing in it that Markdown would act on inside a code span."""
+    return re.sub(r"[`|<>\s]+", " ", text).strip()[:200]

@@ -1,0 +1,276 @@
+"""What this room hands on: releases, trained models, measurements; frozen, and readable as one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+__all__ = [
+    "Comparison",
+    "Counts",
+    "Evaluation",
+    "FileEntry",
+    "Manifest",
+    "ManifestRow",
+    "Omission",
+    "Origin",
+    "Outcome",
+    "Prediction",
+    "Release",
+    "Share",
+    "TrainedModel",
+]
+
+Origin = Literal["seed", "approved"]
+"""`seed`: a verified seed. `approved`: a candidate that the gate approved."""
+
+Outcome = Literal["better", "worse", "undecided"]
+"""`undecided`: the test on this evaluation set cannot tell the two models apart."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(_Record):
+    """One file as it was written: hex SHA-256 of its bytes, and how many they are."""
+
+    sha256: str
+    size: int
+
+
+class ManifestRow(_Record):
+    """One row of a release, with what allowed it in.
+
+    Attributes:
+        id: Content hash of its task fields.
+        row_hash: Content hash of the whole row of `train.parquet`, provenance columns included.
+        vouched_by: Who signed off a seed; None for seeds verified in Argilla and for candidates.
+        responses: Ids of the Argilla responses that an approval rests on; `rounds` they were given in.
+        edited_from: Id of the candidate that a reviewer corrected into this one.
+    """
+
+    id: str
+    row_hash: str
+    origin: Origin
+    vouched_by: str | None = None
+    responses: tuple[str, ...] = ()
+    rounds: tuple[str, ...] = ()
+    approvers: tuple[str, ...] = ()
+    reason: str = ""
+    quorum: int | None = None
+    guideline_hash: str | None = None
+    simulated: bool = False
+    edited_from: str | None = None
+
+
+class Counts(_Record):
+    """How many rows a release has of each kind.
+
+    Attributes:
+        vouched: Seeds that somebody signed off, rather than reviewed in Argilla.
+        approved: Candidates; `approved_simulated` of them rest on a program's approval, `approved_human`
+            on people's alone; `edited` were made by a reviewer's correction.
+    """
+
+    rows: int
+    seeds: int
+    vouched: int
+    approved: int
+    approved_human: int
+    approved_simulated: int
+    edited: int
+
+
+class Manifest(_Record):
+    """`manifest.json` of a release.
+
+    Attributes:
+        previous: Name of the release before this one.
+        policy: What the gate demanded when the release was made.
+        guideline_hash: The guidelines in force when it was decided what is approved.
+        ledger_seq, ledger_head: The last event that was taken into account, and its hash.
+        content_hash: Hash of the rows with their evidence, the task and the evaluation set; equal content
+            is not released twice.
+        files: Every other file of the folder.
+        rows: In the order of `train.parquet`.
+    """
+
+    schema_version: Literal[1] = 1
+    name: str
+    previous: str | None
+    task: str
+    task_hash: str
+    policy: dict[str, JsonValue]
+    guideline_hash: str
+    eval_hash: str
+    ledger_seq: int
+    ledger_head: str
+    content_hash: str
+    counts: Counts
+    files: dict[str, FileEntry]
+    rows: tuple[ManifestRow, ...]
+
+
+class Omission(_Record):
+    """A row that was verified or approved and still stays out, and why."""
+
+    id: str
+    reason: str
+
+
+class Release(_Record):
+    """What `release` did.
+
+    Attributes:
+        created: False if the newest release has this content already, or for a dry run.
+    """
+
+    name: str
+    path: Path
+    created: bool
+    dry_run: bool = False
+    counts: Counts
+    manifest_hash: str
+    omitted: tuple[Omission, ...] = ()
+
+    def __str__(self) -> str:
+        did = (
+            "made"
+            if self.created
+            else ("has this content already" if self.manifest_hash else "would be made")
+        )
+        c = self.counts
+        simulated = f", {c.approved_simulated} of them SIMULATED" if c.approved_simulated else ""
+        left_out = f"; {len(self.omitted)} left out" if self.omitted else ""
+        return (
+            f"release {self.name} {did}: {c.rows} rows, {c.seeds} seeds and"
+            f" {c.approved} approved{simulated}{left_out}"
+        )
+
+
+class TrainedModel(_Record):
+    """A fine-tuned model in `models/<name>`.
+
+    Attributes:
+        path: The model's folder; the adapter (or, for `full`, the model) is in `weights` below it.
+        settings: Everything that training depended on besides the release.
+        metrics: `train_loss`, `steps`, `tokens`, `seconds`, `dtype`, `device`.
+        files: Every file below the folder but `model.json`.
+        trained: False if the model was there already.
+    """
+
+    name: str
+    path: Path
+    weights: Literal["adapter", "model"]
+    release: str
+    manifest_hash: str
+    ledger_head: str
+    base_model: str
+    settings: dict[str, JsonValue]
+    metrics: dict[str, JsonValue]
+    files: dict[str, FileEntry]
+    trained: bool = True
+
+    @property
+    def weights_path(self) -> Path:
+        """The folder that a server loads."""
+        return self.path / self.weights
+
+    def __str__(self) -> str:
+        if not self.trained:
+            return f"model {self.name} was trained before, on release {self.release}"
+        seconds, loss = self.metrics.get("seconds"), self.metrics.get("train_loss")
+        return f"model {self.name} trained on release {self.release} in {seconds} s, loss {loss}"
+
+
+class Prediction(_Record):
+    """One answer: which row of the evaluation set, what the model said, how right that was (0 to 1)."""
+
+    id: str
+    answer: str
+    score: float
+    finish_reason: str | None = None
+
+
+class Share(_Record):
+    """The metric over a part of the evaluation set, with its interval."""
+
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+class Evaluation(_Record):
+    """A model on the locked evaluation set.
+
+    Attributes:
+        model: Name of the trained model, or `base` for the model as served.
+        served: What the server called it when asked.
+        value, low, high: The metric with its interval (Wilson for accuracy, bootstrap for token_f1).
+        labels, tags: The metric by label of the first label field, and by tag.
+        outside: Answers that are none of the choices; over 0 in a constrained run means that the server
+            ignores the constraint.
+        predictions_hash: Body hash of the predictions.
+        look: How many evaluations on this set came before, this one included.
+    """
+
+    model: str
+    served: str
+    eval_hash: str
+    metric: Literal["accuracy", "token_f1"]
+    n: int
+    value: float
+    low: float
+    high: float
+    confidence: float
+    constrained: bool
+    labels: dict[str, Share]
+    tags: dict[str, Share]
+    outside: int
+    predictions_hash: str
+    settings_hash: str
+    look: int
+    seconds: float
+
+    def __str__(self) -> str:
+        warning = f"; {self.outside} answers were none of the choices" if self.outside else ""
+        return (
+            f"{self.model}: {self.metric} {self.value:.3f} ({self.confidence:.0%} interval"
+            f" {self.low:.3f} to {self.high:.3f}, n = {self.n}{warning})"
+        )
+
+
+class Comparison(_Record):
+    """Two models on the same rows, paired.
+
+    Attributes:
+        before, after: The models' names; `difference` is `after` minus `before`, with its interval.
+        gained, lost: Rows that only `after`, or only `before`, got right (for token_f1: did better on).
+        p_value: Two-sided; exact McNemar for accuracy, sign flips for token_f1.
+    """
+
+    before: str
+    after: str
+    metric: Literal["accuracy", "token_f1"]
+    n: int
+    before_value: float
+    after_value: float
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    gained: int
+    lost: int
+    p_value: float
+    outcome: Outcome
+
+    def __str__(self) -> str:
+        return (
+            f"{self.after} against {self.before}: {self.outcome}; {self.metric} {self.difference:+.3f}"
+            f" ({self.confidence:.0%} interval {self.low:+.3f} to {self.high:+.3f}, p = {self.p_value:.3g},"
+            f" {self.gained} rows gained, {self.lost} lost of {self.n})"
+        )

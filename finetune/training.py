@@ -1,0 +1,219 @@
+"""`train`: a release in, a model in `models/<name>` out, with the proof of what it was trained on.
+
+Only a release that verifies against the ledger is read (G10). The same release with the same settings is
+trained once: its name comes from both.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from seedgate.canonical import content_hash
+from seedgate.config import TrainingConfig
+from seedgate.errors import BusyError, InputError, RefusedError
+from seedgate.finetune.card import model_card
+from seedgate.finetune.folders import build_beside, file_entries, folder_faults, place, remove_leftovers
+from seedgate.finetune.records import TrainedModel
+from seedgate.finetune.releasing import Progress
+from seedgate.finetune.sft import fit, merge_adapter
+from seedgate.finetune.verifying import VerifiedRelease, newest_release, release_event, verified_release
+from seedgate.ledger import Event, Lease, NewEvent
+from seedgate.workspace import Workspace
+
+__all__ = ["merge", "train", "trained_model"]
+
+EMBEDDED = "embedded"
+RECORD = "model.json"
+
+
+def train(
+    ws: Workspace,
+    release_name: str | None = None,
+    *,
+    output_name: str | None = None,
+    on_progress: Progress | None = None,
+    **overrides: Any,
+) -> TrainedModel:
+    """Fine-tunes the base model on a release, or finds the model that was trained so before.
+
+    Args:
+        release_name: The newest release if not given.
+        output_name: Name of the model; by default the release's and a short hash of the settings.
+        overrides: Settings that differ from `[training]` in `seedgate.toml`, by name.
+
+    Raises:
+        RefusedError: The release does not verify against the ledger, or the name is another model's.
+        InputError: A setting is unknown, or the base model cannot be used.
+    """
+    settings = _settings(ws.config.training, overrides)
+    release = release_name or newest_release(ws)
+    manifest_hash = str(release_event(ws, release).payload["manifest_hash"])
+    told = _told(settings)
+    name = _model_name(output_name or f"{release}-{content_hash([told, ws.task.hash])[:8]}")
+    tell = on_progress or (lambda *_: None)
+    with ws.ledger.lease("train") as lease:
+        tell(0, 0, f"verifying {release}")
+        verified = verified_release(ws, release)
+        before = _trained_before(ws, name, manifest_hash, told)
+        if before is not None:
+            return before
+        remove_leftovers(ws.models_dir)
+        return _train(ws, lease, name, verified, settings, tell)
+
+
+def merge(ws: Workspace, name: str) -> Path:
+    """The folder `models/<name>/merged`: base model and adapter as one, for servers that load no adapters.
+
+    Raises:
+        InputError: There is no such model.
+        RefusedError: Its files are not those that were trained.
+    """
+    model = trained_model(ws, name)
+    refuse_changed(model)
+    target = model.path / "merged"
+    if model.weights == "model":
+        return model.weights_path
+    if not target.is_dir():
+        with ws.ledger.lease("train"), build_beside(target) as folder:
+            merge_adapter(_base_model(ws, model.base_model, lambda *_: None), model.weights_path, folder)
+            place(folder, target)
+    return target
+
+
+def trained_model(ws: Workspace, name: str) -> TrainedModel:
+    """A model that was trained here, as the ledger knows it.
+
+    Raises:
+        InputError: There is none of that name; suggests the near one.
+    """
+    event = ws.ledger.last("model.trained", subject=name)
+    if event is None:
+        known = list(dict.fromkeys(event.subject for event in ws.ledger.events("model.trained")))
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none yet'}"
+        raise InputError(f"no model called {name!r} was trained here", hint=hint)
+    return _from_event(ws, event)
+
+
+def refuse_changed(model: TrainedModel) -> None:
+    """Refuses a model whose weights are not those that were trained.
+
+    Raises:
+        RefusedError: Names the file.
+    """
+    for fault in folder_faults(model.weights_path, model.files, where=f"model {model.name}"):
+        raise RefusedError(f"{fault.where}: {fault.what}", hint="train it again with `seedgate train`")
+
+
+def _train(
+    ws: Workspace,
+    lease: Lease,
+    name: str,
+    verified: VerifiedRelease,
+    settings: TrainingConfig,
+    tell: Progress,
+) -> TrainedModel:
+    base = _base_model(ws, settings.base_model, tell)
+    rows = [row for fields in verified.fields for row in ws.task.training_rows(fields)]
+    target = ws.models_dir / name
+    weights = "adapter" if settings.method == "lora" else "model"
+    with build_beside(target) as folder:
+        tell(0, 0, "loading the base model")
+        metrics = fit(rows, base_model=base, settings=settings, out=folder / weights, on_step=tell)
+        model = TrainedModel(
+            name=name,
+            path=target,
+            weights=weights,
+            release=verified.manifest.name,
+            manifest_hash=verified.manifest_hash,
+            ledger_head=verified.manifest.ledger_head,
+            base_model=settings.base_model,
+            settings=_told(settings),
+            metrics=metrics,
+            files=file_entries(folder / weights),
+        )
+        record = _record(model)
+        (folder / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+        (folder / "README.md").write_text(model_card(model))
+        place(folder, target)
+    # A model that was lost or changed is trained anew under its name: the newest event is the one that counts.
+    count = sum(1 for _ in ws.ledger.events("model.trained", subject=name))
+    event = NewEvent("model.trained", name, record, f"model:{name}:{count}")
+    if not ws.ledger.append([event], lease=lease):
+        raise BusyError(f"another process trained {name} at the same time", hint="run it again")
+    return model
+
+
+def _settings(configured: TrainingConfig, overrides: dict[str, Any]) -> TrainingConfig:
+    known = list(TrainingConfig.model_fields)
+    for key in overrides:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise InputError(f"unknown training setting {key!r}", hint=hint)
+    try:
+        return TrainingConfig.model_validate(configured.model_dump() | overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise InputError(f"training setting {first['loc'][0]!r}: {first['msg'].lower()}") from None
+
+
+def _told(settings: TrainingConfig) -> dict[str, Any]:
+    """The settings that make a difference to the model."""
+    return settings.model_dump(mode="json", exclude={"report_to"})
+
+
+def _model_name(name: str) -> str:
+    if name == "base" or not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,59}", name):
+        raise InputError(
+            f"{name!r} cannot be a model's name",
+            hint="use lower-case letters, digits, hyphens and dots, 60 at most, and not 'base'",
+        )
+    return name
+
+
+def _trained_before(
+    ws: Workspace, name: str, manifest_hash: str, told: dict[str, Any]
+) -> TrainedModel | None:
+    event = ws.ledger.last("model.trained", subject=name)
+    if event is None:
+        return None
+    model = _from_event(ws, event)
+    if (model.manifest_hash, model.settings) != (manifest_hash, told):
+        raise RefusedError(
+            f"model {name}: was trained on release {model.release} with other settings",
+            hint="give the new one another name",
+        )
+    whole = next(folder_faults(model.weights_path, model.files, where=name), None) is None
+    return model.model_copy(update={"trained": False}) if whole else None
+
+
+def _record(model: TrainedModel) -> dict[str, Any]:
+    """What the ledger and `model.json` say: the path within the workspace, so that it may be moved."""
+    return model.model_dump(mode="json", exclude={"name", "trained"}) | {"path": f"models/{model.name}"}
+
+
+def _from_event(ws: Workspace, event: Event) -> TrainedModel:
+    return TrainedModel.model_validate(
+        {**event.payload, "name": event.subject, "path": ws.models_dir / event.subject}
+    )
+
+
+def _base_model(ws: Workspace, name: str, tell: Progress) -> str:
+    """A folder, or a hub's name: `embedded` is the stack's own model, converted first if need be."""
+    if name == EMBEDDED:
+        from seedgate.services.embedded_model import EmbeddedModel
+
+        return str(EmbeddedModel().prepare(lambda line: tell(0, 0, line)))
+    folder = (ws.root / Path(name).expanduser()).resolve()
+    if folder.is_dir():
+        return str(folder)
+    if name.startswith(("/", ".", "~")):
+        raise InputError(f"base model {name}: no such folder", hint="mend [training] base_model")
+    return name
