@@ -43,7 +43,8 @@ def parse_list(
     stop by itself is dropped: it may have been cut.
 
     Args:
-        heading: What each line begins with, before a colon; `headings` are those of the other labels.
+        heading: What each line begins with, before a colon.
+        headings: Those of all labels, case folded.
     """
     lines = choice.text.split("\n")
     texts, complete = [lines[0]], True
@@ -72,10 +73,12 @@ def _list_item(
 ) -> Item:
     text = " ".join(line.split())
     head, colon, rest = text.partition(":")
-    others = {other.casefold() for other in headings} - {heading.casefold()}
-    if lead and colon and head.casefold() == heading.casefold():
+    named = head.casefold() if colon else ""
+    if lead and named == heading.casefold():
         text = rest.strip()
-    elif colon and (head.casefold() in others or (lead and len(head.split()) <= HEADING_WORDS)):
+    elif colon and (
+        (named in headings and named != heading.casefold()) or (lead and len(head.split()) <= HEADING_WORDS)
+    ):
         return Item(number, drop=Drop("parse", "other_label", text[:60]))
     text = _unquoted(text)
     if not text:

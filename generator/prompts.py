@@ -110,7 +110,8 @@ class ListForm:
         self._text = next(field.name for field in task.fields if field.type == "text")
         self._given = [field for field in task.fields if field.name != self._text]
         self.fixed = tuple(field.name for field in self._given)
-        self._labels = {display_label(label) for field in self._given for label in field.labels}
+        labels = (label for field in self._given for label in field.labels)
+        self._headings = frozenset(display_label(label).casefold() for label in labels)
 
     def render(self, seeds: Sequence[Example], fixed: Mapping[str, Any]) -> Rendered:
         """See `Form.render`; seeds are shown in the given order."""
@@ -132,7 +133,7 @@ class ListForm:
             first=shots + 1,
             field=self._text,
             heading=self._heading(fixed),
-            headings=self._labels,
+            headings=self._headings,
             fixed=fixed,
         )
 

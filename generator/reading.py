@@ -80,7 +80,7 @@ def tally_of(ledger: Ledger, cycle: int, fixed: tuple[str, ...]) -> Tally:
     tally.missing = tuple(index for index in range(tally.next_index) if index not in seen)
     for candidate in candidates(ledger, cycle=cycle):
         if candidate.provenance.edited_from is None:
-            tally.candidates[group_of({name: candidate.example.fields[name] for name in fixed})] += 1
+            tally.candidates[group_of({name: candidate.example.fields.get(name) for name in fixed})] += 1
     return tally
 
 

@@ -45,6 +45,8 @@ def display_label(label: str) -> str:
 
 def first_invisible(text: str) -> str | None:
     """Name of the first character that a reader could not see, None if there is none."""
+    if text.isascii() and text.isprintable():
+        return None
     for i, character in enumerate(text):
         if character in "\n\t":
             continue

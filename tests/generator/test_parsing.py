@@ -20,7 +20,7 @@ def continued(text: str, finish_reason: str | None = "stop") -> list[Item]:
         first=6,
         field="text",
         heading="Late delivery",
-        headings={"Late delivery", "Billing"},
+        headings={"late delivery", "billing"},
         fixed=FIXED,
     )
 
