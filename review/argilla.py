@@ -33,8 +33,15 @@ class ArgillaBoard:
 
     def __init__(self, url: str, api_key: str) -> None:
         self._api = Api(url, {"X-Argilla-Api-Key": api_key})
-        _check_version(self._api)
-        self.pusher = wire.to_account(self._get("me"))
+        try:
+            _check_version(self._api)
+            self.pusher = wire.to_account(self._get("me"))
+            self._check_role()
+        except BaseException:
+            self._api.close()
+            raise
+
+    def _check_role(self) -> None:
         if self.pusher.role != "owner":
             raise RefusedError(
                 f"the API key for Argilla at {self.url} belongs to {self.pusher.name!r}, whose role is"
