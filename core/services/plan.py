@@ -71,7 +71,8 @@ class _Vllm:
         self.port = ports.claim("vllm", spec.vllm_port)
         self.url = f"http://{HOST}:{self.port}"
         self.key = Secrets(layout.root).ensure("vllm_api_key")
-        self.model = EmbeddedModel().folder if spec.model == "embedded" else Path(spec.model).expanduser()
+        given = layout.root / Path(spec.model).expanduser()
+        self.model = EmbeddedModel().folder if spec.model == "embedded" else given.resolve()
 
     def steps(self) -> tuple[Step, ...]:
         return (Step(name="model", run=self._prepare),)
@@ -119,7 +120,7 @@ class _Vllm:
             sys.executable,
             # The `vllm` command asks for a distribution named vllm, which the CPU build is not.
             *("-m", "vllm.entrypoints.openai.api_server"),
-            *("--model", str(self.model.absolute()), "--served-model-name", spec.served_model),
+            *("--model", str(self.model), "--served-model-name", spec.served_model),
             *("--host", HOST, "--port", str(self.port)),
             *("--max-model-len", str(spec.max_model_len)),
             "--enforce-eager",  # compiling takes a minute per start and gains little on a small model

@@ -35,6 +35,8 @@ MEGABYTES = 300  # logs, Argilla's database and its copy of the web page
 def up(root: Path, spec: StackSpec, on_progress: Progress) -> StackState:
     """Starts what `spec` wants and does not run yet, and returns when all of it answers.
 
+    What runs besides is left running.
+
     Args:
         root: The workspace's folder.
         spec: What to run.
@@ -106,9 +108,11 @@ class Stack:
         known = StackState.load(self.layout)
         supervisor = self._supervisor(known)
         if not supervisor.alive:
-            self._end_leftovers(say)
+            self._end_leftovers(known, say)
             supervisor.remove_socket()
         running = [process.name for process in supervisor.processes().values() if process.alive]
+        if known is not None:
+            spec = spec.beside(known.spec, running)
         ports = Ports(known.ports if known else {}, running)
         plan = self.blueprint(self.layout, spec, ports)
         supervisor.bring_up(plan.services)
@@ -186,7 +190,7 @@ class Stack:
                 supervisor.shut_down()
             except ServiceError:
                 pass  # a supervisor that does not answer is ended below, with all that it started
-            stopped += [name for name in self._end_leftovers() if name not in stopped]
+            stopped += [name for name in self._end_leftovers(known) if name not in stopped]
             supervisor.remove_socket()
             if known is not None:
                 known.stopped().save(self.layout)
@@ -241,9 +245,11 @@ class Stack:
             ports = {name: port for name, port in known.ports.items() if name != service}
             known.model_copy(update={"ports": ports}).save(self.layout)
 
-    def _end_leftovers(self, say: Progress | None = None) -> list[str]:
+    def _end_leftovers(self, known: StackState | None, say: Progress | None = None) -> list[str]:
         """Ends the processes of this stack that no supervisor looks after; the names of their services."""
         leftovers = marked(self.layout.root)
+        if known is not None and known.moved_from is not None:
+            leftovers += marked(Path(known.moved_from))
         if leftovers and say is not None:
             say(f"ending {len(leftovers)} processes that an earlier stack left behind")
         names = sorted({process.service for process in leftovers if process.service})

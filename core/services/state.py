@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,6 +44,18 @@ class StackSpec(BaseModel):
     vllm_port: int = Field(8000, ge=1, le=65535)
     argilla_port: int = Field(6900, ge=1, le=65535)
 
+    def beside(self, earlier: StackSpec, running: Collection[str]) -> StackSpec:
+        """This, with what `earlier` wanted besides and still runs: `up` adds to a stack and takes nothing away."""
+        kept = tuple(name for name in earlier.services if name in running and name not in self.services)
+        if not kept:
+            return self
+        settings = {
+            field: getattr(earlier, field)
+            for field in type(self).model_fields
+            if field not in ("services", "argilla_port") and "vllm" in kept
+        }
+        return self.model_copy(update={**settings, "services": (*self.services, *kept)})
+
 
 class StackState(BaseModel):
     """Where the stack answers. Never holds secrets.
@@ -53,6 +66,7 @@ class StackState(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     root: str
+    moved_from: str | None = None  # the folder it had when these processes were started
     spec: StackSpec
     ports: dict[str, int]
     supervisor: Identity | None = None
@@ -66,7 +80,8 @@ class StackState(BaseModel):
     def load(cls, layout: Layout) -> StackState | None:
         """The state as last written, None before the first `up`.
 
-        A state file that was copied along with the workspace belongs to the folder it was copied from.
+        A state file that was copied along with the workspace tells of processes of the folder it came from;
+        they are ours only if that folder is gone, that is, if the workspace was moved.
         """
         path = layout.stack / "state.json"
         try:
@@ -78,13 +93,14 @@ class StackState(BaseModel):
                 f"{path}: cannot be read as the stack's state",
                 hint="delete it and run `seedgate down`, then `seedgate up`; Argilla's data is elsewhere",
             ) from error
-        if state.root != str(layout.root):
-            return state.stopped().model_copy(update={"root": str(layout.root)})
-        return state
+        if state.root == str(layout.root):
+            return state
+        moved_from = None if Path(state.root).exists() else state.root
+        return state.stopped().model_copy(update={"root": str(layout.root), "moved_from": moved_from})
 
     def stopped(self) -> StackState:
         """The same, with nothing running."""
-        none = ("supervisor", "socket", "argilla_url", "vllm_url", "served_model")
+        none = ("moved_from", "supervisor", "socket", "argilla_url", "vllm_url", "served_model")
         return self.model_copy(update=dict.fromkeys(none))
 
     def save(self, layout: Layout) -> None:

@@ -139,8 +139,13 @@ class Supervisor:
         """What supervisord says of its services, by name; empty when it isn't running."""
         if not self.alive:
             return {}
-        with self._call() as supervisor:
-            rows: list[dict[str, Any]] = supervisor.getAllProcessInfo()
+        try:
+            with self._call() as supervisor:
+                rows: list[dict[str, Any]] = supervisor.getAllProcessInfo()
+        except ServiceError:
+            if self.alive:
+                raise
+            return {}  # it has died just now
         return {
             row["name"]: Process(
                 row["name"], row["pid"] or None, row["statename"], row["spawnerr"] or row["description"]

@@ -368,6 +368,17 @@ class TestDown:
         assert state is not None
         assert state.supervisor is None
 
+    def test_a_moved_workspace_stops_what_was_started_under_its_old_name(
+        self, workspace: Callable[[str], Path]
+    ) -> None:
+        old, new = workspace("old"), workspace("new")
+        Stack(old, fakes(one=())).up(SPEC, quiet)
+        new.rmdir()
+        old.rename(new)
+        assert Stack(new, fakes(one=())).down() == ["one"]
+        assert marked(old) == []
+        old.mkdir()  # for the fixture
+
     def test_a_process_that_has_the_old_id_of_ours_is_left_alone(self, root: Path) -> None:
         stack = Stack(root, fakes(one=()))
         state = stack.up(SPEC, quiet)
