@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from seedgate.cli.output import table
+from seedgate.cli.output import as_json, table
 from seedgate.cycle import cycle_state
-from seedgate.errors import InputError
+from seedgate.errors import InputError, SeedgateError
 from seedgate.workspace import Workspace
 
 __all__ = ["View", "overview", "trace_row"]
@@ -94,9 +94,28 @@ def _accuracy(ws: Workspace) -> View:
         trained_on = made.get(model, "-")
         rows.append([model, trained_on, f"{result['value']:.3f}", f"{low:.3f} to {high:.3f}", result["n"]])
         data.append({"model": model, "release": trained_on, **result})
-    metric = next(iter(latest.values()))["metric"] if latest else "accuracy"
-    text = table(["model", "trained on", metric, "95 % interval", "n"], rows) if rows else ""
-    return View({"evaluations": data}, text)
+    if not rows:
+        return View({"evaluations": [], "comparisons": []}, "")
+    newest = next(iter(reversed(latest.values())))
+    level = f"{newest['confidence']:.0%} interval"
+    text = table(["model", "trained on", newest["metric"], level, "n"], rows)
+    compared = _compared(ws, [model for model in latest if model in made], made)
+    text += "".join(f"\n{comparison}" for comparison in compared)
+    return View({"evaluations": data, "comparisons": as_json(compared)}, text)
+
+
+def _compared(ws: Workspace, trained: list[str], made: dict[str, str]) -> list[Any]:
+    """The newest model against the base model, and against the newest one on the seeds alone."""
+    from seedgate.finetune import compare
+
+    if not trained:
+        return []
+    newest = trained[-1]
+    alone = [model for model in trained if made[model] == "r000" and model != newest]
+    try:
+        return [compare(ws, before, newest) for before in (None, *alone[-1:])]
+    except SeedgateError as error:  # measured under different settings: nothing to compare
+        return [str(error)]
 
 
 def trace_row(ws: Workspace, prefix: str) -> View:
