@@ -121,8 +121,8 @@ def _compared(
             agrees = output_of(task, other.fields) == output
             if agrees not in told:
                 told.add(agrees)
-                alike = _duplicate if agrees else _conflict
-                yield alike(
+                finding = _duplicate if agrees else _conflict
+                yield finding(
                     (other.source, seed.source), fold(text_of(task, other.fields)) == fold(text), likeness
                 )
         earlier.add(seed)
@@ -148,14 +148,17 @@ class _Seen:
 
 
 def _overlap(seed: Example, other: Example, likeness: float) -> Finding:
-    same = "the same text as" if likeness == 1 else f"{likeness:.0%} like"
     return Finding(
         code="overlap",
         severity="error",
         rows=(seed.source, other.source),
-        what=f"the seed is {same} a row of the evaluation set",
+        what=f"the seed and a row of the evaluation set are {_alike(likeness)}",
         advice="remove it from one of the two files",
     )
+
+
+def _alike(likeness: float) -> str:
+    return "the same" if likeness == 1 else f"{likeness:.0%} alike"
 
 
 def _duplicate(rows: tuple[str, str], same: bool, likeness: float) -> Finding:
