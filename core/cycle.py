@@ -123,15 +123,14 @@ def _generated(ws: Workspace, state: CycleState) -> bool:
 
 
 def _reviewing(ws: Workspace, state: CycleState) -> Step | None:
-    from seedgate.review import push, review_status
+    from seedgate.review import review_status
 
-    status = review_status(ws)
+    status = review_status(ws, simulated=state.simulated)
     if status.half_pushed:
         return Step("push", state.number)
     if status.open:
         return Step("review", state.number)
-    planned = push(ws, cycle=state.number, simulated=state.simulated, dry_run=True)
-    return Step("push", state.number) if planned.candidates else None
+    return Step("push", state.number) if status.unassigned else None
 
 
 def _measured(ws: Workspace, cycle: int) -> Step | None:

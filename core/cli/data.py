@@ -115,7 +115,8 @@ def _task_table(
             data = tomllib.loads(task_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{task_file}: cannot be read as TOML: {error}") from None
-        return {"name": name} | data.get("task", data)
+        table: dict[str, Any] = data.get("task", data)
+        return {"name": name} | table
     if preset != "classification":
         return {"preset": preset, "name": name}
     from seedgate.seeds import column_values

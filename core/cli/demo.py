@@ -121,7 +121,7 @@ def _hand_over(ws: Workspace) -> None:
             tell(f"  open      {ws.argilla_url()}")
             tell(f"  user      {reviewer.name}")
             tell(f"  password  {ws.secrets.get(f'reviewer_{reviewer.name}_password')}")
-            tell(f"  dataset   {place.dataset} ({place.left} to decide)")
+            tell(f"  dataset   {place.dataset} ({place.open} to decide)")
     command = sys.argv[0] if sys.argv[0].endswith("/seedgate") else "seedgate"
     tell(f"then   {command} cycle -w {ws.root.name}      (it trains and measures what you approved)")
     tell(f"stop   {command} down -w {ws.root.name}")

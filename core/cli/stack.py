@@ -63,6 +63,8 @@ def status(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
     Example: seedgate status --json
     """
     from seedgate.cli.overview import overview
+    from seedgate.cycle import cycle_state
+    from seedgate.review import review_status
     from seedgate.services import status as services
     from seedgate.workspace import Workspace
 
@@ -72,4 +74,17 @@ def status(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
         rows = [[s.name, s.state, s.health, s.url or "", str(s.log)] for s in running]
         text = table(["service", "state", "health", "url", "log"], rows) if rows else "embedded stack: not up"
         text += "".join(f"\n{s.name}: {s.detail}" for s in running if s.detail)
-        emit({"services": running, **view.data}, text + "\n\n" + view.text, json_output=json)
+        review = review_status(ws, simulated=cycle_state(ws).simulated)
+        places = [
+            [who.name, place.workspace, place.dataset, place.assigned, place.open]
+            for who in review.reviewers
+            for place in who.datasets
+        ]
+        waiting = table(["waits for", "Argilla workspace", "dataset", "records", "to decide"], places)
+        parts = [text, view.text, waiting if places else "nothing waits for a reviewer"]
+        if review.conflicts:
+            parts.append(
+                f"{len(review.conflicts)} conflicts wait for an adjudicator: seedgate adjudicate ID ..."
+            )
+            parts.append("\n".join(f"  {candidate}" for candidate in review.conflicts[:10]))
+        emit({"services": running, **view.data, "review": review}, "\n\n".join(parts), json_output=json)

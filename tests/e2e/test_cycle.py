@@ -59,7 +59,7 @@ def test_the_shipped_example_goes_through_a_cycle_and_waits_for_a_person(
         assert second["counts"]["approved_simulated"] == second["counts"]["approved"]
         models = [event.subject for event in ws.ledger.events("model.evaluated")]
         assert len(set(models)) == 3, "the base model, the seeds alone, and the first cycle"
-        waiting = {r.name: r.left for r in review_status(ws).reviewers}
+        waiting = {r.name: r.open for r in review_status(ws).reviewers}
         assert waiting["reviewer"] > 0
         assert waiting["simulated-reviewer"] == 0
         card = (ws.releases_dir / "r001" / "README.md").read_text(encoding="utf-8")
