@@ -2,8 +2,9 @@
 
 from seedgate.review.adjudication import adjudicate, declare_compatible
 from seedgate.review.collect import PullReport, pull
+from seedgate.review.evidence import Facts
 from seedgate.review.facts import decisions
-from seedgate.review.gate import Facts, decide
+from seedgate.review.gate import decide
 from seedgate.review.rounds import PushReport, push
 from seedgate.review.simulated import SimulatedReport, SimulatedReviewer
 from seedgate.review.status import ReviewerStatus, ReviewStatus, open_assignments, review_status

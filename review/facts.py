@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from seedgate.errors import SeedgateError
 from seedgate.records import Assignment, Decision
 from seedgate.review.checks import ContentChecks
-from seedgate.review.gate import Facts, Heard, decide
+from seedgate.review.evidence import Facts, Heard
+from seedgate.review.gate import decide
 from seedgate.review.state import ReviewState, read_state
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from seedgate.canonical import content_hash
 from seedgate.errors import InputError
 from seedgate.records import Assignment, Decision, Round
+from seedgate.review.evidence import Facts
 from seedgate.review.facts import decide_all, facts_of
-from seedgate.review.gate import Facts
 from seedgate.review.nearest import NearestSeed
 from seedgate.review.queue import Place, Waiting, choose, open_of, reviewers_left, spread
 from seedgate.review.record_view import dataset_spec, record_fields, spec_hash

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seedgate.records import Assignment
-from seedgate.review.gate import Facts, fault, in_force
+from seedgate.review.evidence import Facts, fault, in_force
 
 __all__ = ["Place", "Waiting", "choose", "open_of", "reviewers_left", "spread"]
 

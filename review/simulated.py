@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedgate.errors import RefusedError, ServiceError
 from seedgate.records import Example
-from seedgate.review.argilla import ArgillaDesk
+from seedgate.review.argilla_desk import ArgillaDesk
 from seedgate.review.board import Desk, DeskRecord
 from seedgate.review.delivery import Progress, password_name
 from seedgate.review.knowledge import LabelKnowledge, oddity

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from seedgate.ledger import Event, Ledger
 from seedgate.records import Adjudication, Assignment, Round, Verdict
-from seedgate.review.gate import Heard, PushedRound, Settled
+from seedgate.review.evidence import Heard, PushedRound, Settled
 
 __all__ = ["Born", "ReviewState", "read_state"]
 

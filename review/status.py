@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from seedgate.errors import ServiceError
 from seedgate.records import Decision
+from seedgate.review.evidence import Facts
 from seedgate.review.facts import decide_all, facts_of, outcomes
-from seedgate.review.gate import Facts
 from seedgate.review.planning import queue_of
 from seedgate.review.queue import open_of
 from seedgate.review.rounds import reviewers_of

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from seedgate.canonical import content_hash, sha256
 from seedgate.errors import InputError
 from seedgate.records import Assignment, Round, Verdict
+from seedgate.review.answers import read_answer
 from seedgate.review.board import Account, DatasetSpec, StoredRecord, StoredResponse
-from seedgate.review.record_view import read_answer, seen_hash, spec_hash
+from seedgate.review.record_view import seen_hash, spec_hash
 from seedgate.task import Task
 
 __all__ = ["Asked", "Read", "in_utc", "pace", "read_verdict", "response_key"]

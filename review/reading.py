@@ -1,0 +1,203 @@
+"""One reviewer's dataset, read and compared with what was pushed and what the ledger has already."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from seedgate.canonical import content_hash, sha256
+from seedgate.ledger import NewEvent
+from seedgate.records import Assignment, Verdict, dump
+from seedgate.review.board import Account, Board, StoredRecord, StoredResponse
+from seedgate.review.corrections import Corrections
+from seedgate.review.state import ReviewState
+from seedgate.review.verdicts import Asked, in_utc, pace, read_verdict, response_key
+
+if TYPE_CHECKING:
+    from seedgate.workspace import Workspace
+
+__all__ = ["Reading"]
+
+
+class Reading:
+    """Turns datasets into events; knows what the ledger had before and what this pull added."""
+
+    def __init__(self, ws: Workspace, state: ReviewState, board: Board) -> None:
+        self._ws = ws
+        self._state = state
+        self._board = board
+        self._accounts: dict[str, Account] = board.accounts()
+        self._corrections = Corrections(ws, state)
+        self._times: dict[str, list[str]] = defaultdict(list)
+        for heard in state.verdicts.values():
+            insort(self._times[heard.verdict.reviewer], heard.verdict.submitted_at)
+        self.drafts = 0
+
+    def dataset(self, round_id: str, reviewer: str, dataset_id: str) -> Iterator[NewEvent]:
+        """What is new in one reviewer's dataset of one round."""
+        pushed = self._state.pushed[round_id]
+        own = {
+            a.record_id: a
+            for a in self._state.assignments.values()
+            if a.round == round_id and a.reviewer == reviewer
+        }
+        spec, records = self._board.dataset_spec(dataset_id), self._board.records(dataset_id)
+        if spec is None or records is None:
+            detail = f"dataset {' / '.join(pushed.round.datasets[reviewer])} was deleted in Argilla"
+            yield _anomaly("dataset gone", round_id, reviewer, detail, dataset_id, record_ids=sorted(own))
+            return
+        asked = Asked(
+            task=self._ws.task,
+            round=pushed.round,
+            reviewer=reviewer,
+            dataset_id=dataset_id,
+            spec=spec,
+            account=self._accounts.get(reviewer),
+            listed=reviewer in (*self._ws.config.review.reviewers, self._ws.simulated_reviewer),
+            user_id=pushed.users[reviewer],
+        )
+        yield from self._about_dataset(asked, own, records)
+        yield from self._about_answers(asked, own, records)
+
+    # -- what is wrong with the place ----------------------------------------------------------------
+
+    def _about_dataset(
+        self, asked: Asked, own: dict[str, Assignment], records: list[StoredRecord]
+    ) -> Iterator[NewEvent]:
+        where = (asked.round.id, asked.reviewer)
+        problem = asked.problem()
+        if problem:
+            yield _anomaly("dataset unusable", *where, problem, f"{asked.dataset_id}:{problem}")
+        guidelines = sha256(asked.spec.guidelines)
+        if guidelines != asked.round.guideline_hash:
+            detail = f"the guidelines of {asked.round.datasets[asked.reviewer][1]} were changed in Argilla"
+            yield _anomaly("guidelines changed", *where, detail, f"{asked.dataset_id}:{guidelines}")
+        present = {record.record_id for record in records}
+        for record_id in sorted(own.keys() - present):
+            detail = f"record {record_id} was deleted in Argilla"
+            yield _anomaly(
+                "record gone", *where, detail, f"{record_id}:{asked.dataset_id}", record_ids=[record_id]
+            )
+        for record in records:
+            if record.record_id not in own:
+                digest = content_hash([record.record_id, dict(record.fields)])
+                detail = f"a record that was not pushed: {record.record_id}"
+                yield _anomaly("strange record", *where, detail, f"{asked.dataset_id}:{digest}")
+            elif record.altered:
+                detail = f"record {record.record_id} was changed in Argilla after it was pushed"
+                yield _anomaly("record altered", *where, detail, f"{record.record_id}:{asked.dataset_id}")
+
+    # -- what was answered ---------------------------------------------------------------------------
+
+    def _about_answers(
+        self, asked: Asked, own: dict[str, Assignment], records: list[StoredRecord]
+    ) -> Iterator[NewEvent]:
+        answers = [
+            (own[record.record_id], record, response)
+            for record in records
+            if record.record_id in own
+            for response in record.responses
+        ]
+        yield from self._vanished(asked, {response.id for _, _, response in answers})
+        keys = self._ws.ledger.existing_keys([response_key(response) for _, _, response in answers])
+        bodies = self._ws.ledger.bodies({assignment.candidate_id for assignment, _, _ in answers})
+        for assignment, record, response in sorted(answers, key=lambda a: a[2].updated_at):
+            where = (assignment.round, assignment.reviewer)
+            if response.user_id != asked.user_id:
+                detail = f"{self._name(response.user_id)} answered record {assignment.record_id}"
+                yield _anomaly("foreign response", *where, f"{detail}: not counted", response_key(response))
+            elif response.status == "draft":
+                self.drafts += 1
+                yield from self._taken_back(assignment, response)
+            elif response.status == "discarded":
+                yield from self._taken_back(assignment, response)
+                yield _skipped(assignment, response)
+            elif response_key(response) not in keys:
+                fields = bodies.get(assignment.candidate_id)
+                yield from self._answer(asked, assignment, fields, record, response)
+
+    def _answer(
+        self,
+        asked: Asked,
+        assignment: Assignment,
+        fields: dict[str, Any] | None,
+        record: StoredRecord,
+        response: StoredResponse,
+    ) -> Iterator[NewEvent]:
+        submitted = in_utc(response.updated_at)
+        times = self._times[assignment.reviewer]
+        before = bisect_left(times, submitted)
+        pace_s = pace(submitted, times[before - 1] if before else None)
+        insort(times, submitted)
+        verdict, corrected, comment = read_verdict(asked, assignment, fields, record, response, pace_s)
+        yield from self._change(verdict, response)
+        bodies = (*([corrected] if corrected is not None else []), *([comment] if comment else []))
+        yield NewEvent(
+            "verdict.recorded", verdict.candidate_id, dump(verdict), response_key(response), bodies
+        )
+        made = self._corrections.of(verdict, corrected, asked.round)
+        if made is not None:
+            yield made
+
+    def _change(self, verdict: Verdict, response: StoredResponse) -> Iterator[NewEvent]:
+        """That a response which had been pulled says something else now."""
+        standing = self._state.verdicts.get(response.id)
+        if standing is None:
+            return
+        was = standing.verdict
+        if (was.decision, was.corrected_hash, was.problem) == (
+            verdict.decision,
+            verdict.corrected_hash,
+            verdict.problem,
+        ):
+            return
+        yield from self._changed(was, response, {"decision": verdict.decision})
+
+    def _taken_back(self, assignment: Assignment, response: StoredResponse) -> Iterator[NewEvent]:
+        standing = self._state.verdicts.get(response.id)
+        if standing is not None:
+            yield from self._changed(standing.verdict, response, {"status": response.status})
+
+    def _changed(self, was: Verdict, response: StoredResponse, now: dict[str, Any]) -> Iterator[NewEvent]:
+        payload = {"response_id": response.id, "was": {"decision": was.decision}, "now": now}
+        yield NewEvent("verdict.changed", was.candidate_id, payload, f"changed:{response_key(response)}")
+        for id_ in dict.fromkeys((was.candidate_id, was.corrected_hash)):
+            if id_ in self._state.released and id_ is not None:
+                release = self._state.released[id_]
+                reason = f"{was.reviewer} changed a verdict after the release"
+                yield NewEvent(
+                    "row.recalled", id_, {"release": release, "reason": reason}, f"recalled:{id_}:{release}"
+                )
+
+    def _vanished(self, asked: Asked, present: set[str]) -> Iterator[NewEvent]:
+        for response_id, (_, verdict) in self._state.verdicts.items():
+            if verdict.dataset_id == asked.dataset_id and response_id not in present:
+                detail = (
+                    f"the response of {verdict.reviewer} to record {verdict.record_id} is gone; it stands"
+                )
+                yield _anomaly("response gone", asked.round.id, asked.reviewer, detail, response_id)
+
+    def _name(self, user_id: str) -> str:
+        return next((a.name for a in self._accounts.values() if a.id == user_id), f"user {user_id}")
+
+
+def _anomaly(
+    what: str, round_id: str, reviewer: str, detail: str, key: str, *, record_ids: list[str] | None = None
+) -> NewEvent:
+    payload: dict[str, Any] = {"what": what, "round": round_id, "reviewer": reviewer, "detail": detail}
+    if record_ids is not None:
+        payload["record_ids"] = record_ids
+    return NewEvent("review.anomaly", round_id, payload, f"anomaly:{what}:{sha256(key)}")
+
+
+def _skipped(assignment: Assignment, response: StoredResponse) -> NewEvent:
+    payload = {
+        "round": assignment.round,
+        "candidate_id": assignment.candidate_id,
+        "reviewer": assignment.reviewer,
+        "response_id": response.id,
+    }
+    key = f"skipped:{response.id}:{response.updated_at}"
+    return NewEvent("record.skipped", assignment.record_id, payload, key)
