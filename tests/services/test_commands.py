@@ -49,7 +49,7 @@ def test_it_ends_at_once_when_it_is_cancelled(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(Cancelled, match="it was given up"):
         run(python("import time; time.sleep(60)"), log=tmp_path / "x.log", what="it", cancelled=cancelled)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 def test_it_ends_when_its_time_is_over(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def answer(status: ServiceStatus) -> dict[str, object]:
     return found
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -279,7 +279,7 @@ class TestTrouble:
         begun = time.monotonic()
         with pytest.raises(ServiceError, match="the disk is full"):
             Stack(root, blueprint).up(SPEC, quiet)
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 30
 
     def test_a_dead_supervisor_takes_its_services_along_and_up_begins_anew(self, root: Path) -> None:
         stack = Stack(root, fakes(one=("child",)))
