@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
-from seedgate.errors import LedgerError, RefusedError
+from seedgate.errors import InputError, LedgerError, RefusedError
 from seedgate.finetune.integrity import evidence_faults, file_faults, read_manifest, read_rows, row_faults
 from seedgate.finetune.releasing import Progress
 from seedgate.ledger import Event, Fault
+from seedgate.seeds.locking import evaluation_set
 from seedgate.workspace import Workspace
 
 __all__ = ["audit"]
@@ -54,6 +55,7 @@ def _rest(ws: Workspace, tell: Progress) -> Iterator[Fault]:
     total = 2 + len(releases)
     tell(1, total, "looking for the bodies of events")
     yield from _missing_bodies(ws)
+    yield from _evaluation_faults(ws)
     for number, event in enumerate(releases, 2):
         tell(number, total, f"recomputing release {event.subject}")
         yield from _release_faults(ws, event)
@@ -83,6 +85,15 @@ def _release_faults(ws: Workspace, event: Event) -> Iterator[Fault]:
             yield from row_faults(ws, manifest, read_rows(ws, manifest))
         except RefusedError as error:
             yield Fault(f"release {event.subject}", error.message)
+
+
+def _evaluation_faults(ws: Workspace) -> Iterator[Fault]:
+    if ws.ledger.last("eval.locked") is None:
+        return
+    try:
+        evaluation_set(ws)
+    except (InputError, RefusedError) as error:
+        yield Fault(ws.eval_path.name, error.message)
 
 
 def _missing_bodies(ws: Workspace) -> Iterator[Fault]:

@@ -56,11 +56,9 @@ def dataset_card(task: Task, name: str, chosen: Selection) -> str:
 
 def model_card(model: TrainedModel) -> str:
     """`README.md` of a trained model."""
-    # A base model's folder is a fact of one machine; the hub's field wants a hub name.
-    base = {} if "/" not in model.base_model.strip("/") else {"base_model": model.base_model}
-    if model.base_model.startswith(("/", ".")):
-        base = {}
-    head: dict[str, Any] = {**base, "tags": ["seedgate", "lora" if model.weights == "adapter" else "sft"]}
+    head: dict[str, Any] = {"tags": ["seedgate", "lora" if model.weights == "adapter" else "sft"]}
+    if re.fullmatch(r"[\w-]+/[\w.-]+", model.base_model):  # a name on the hub, not a folder of one machine
+        head["base_model"] = model.base_model
     if model.weights == "adapter":
         head["library_name"] = "peft"
     facts = {

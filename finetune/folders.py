@@ -23,6 +23,9 @@ from seedgate.ledger import Fault
 __all__ = ["build_beside", "file_entries", "folder_faults", "place", "remove_leftovers", "write_file"]
 
 
+_BUILDING, _OLD = ".building.", ".old."
+
+
 def write_file(path: Path, data: bytes) -> FileEntry:
     """Writes a read-only file that survives a power cut, once its folder is placed."""
     with path.open("wb") as file:
@@ -55,7 +58,7 @@ def build_beside(target: Path) -> Iterator[Path]:
     """
     with os_errors(target.parent, "making a folder"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        aside = Path(tempfile.mkdtemp(prefix=f"{_BUILDING}{target.name}.", dir=target.parent))
     try:
         with os_errors(target, "writing"):
             yield aside
@@ -78,11 +81,11 @@ def place(aside: Path, target: Path) -> None:
 
 
 def remove_leftovers(parent: Path) -> None:
-    """Removes the hidden folders that killed processes left; call it under the stage's lease."""
+    """Removes what killed processes left of `build_beside` and `place`; call it under the stage's lease."""
     if parent.is_dir():
         with os_errors(parent, "cleaning up"):
-            for path in parent.glob(".*"):
-                _remove(path)
+            for path in [*parent.glob(f"{_BUILDING}*"), *parent.glob(f"{_OLD}*")]:
+                shutil.rmtree(path)
 
 
 def folder_faults(folder: Path, expected: Mapping[str, FileEntry], *, where: str) -> Iterator[Fault]:
@@ -128,7 +131,7 @@ def _remove(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.is_dir():
-        aside = Path(tempfile.mkdtemp(prefix=".old.", dir=path.parent))
+        aside = Path(tempfile.mkdtemp(prefix=_OLD, dir=path.parent))
         path.rename(aside / "old")
         shutil.rmtree(aside)
 

@@ -92,8 +92,7 @@ class Manifest(_Record):
         policy: What the gate demanded when the release was made.
         guideline_hash: The guidelines in force when it was decided what is approved.
         ledger_seq, ledger_head: The last event that was taken into account, and its hash.
-        content_hash: Hash of the rows with their evidence, the task and the evaluation set; equal content
-            is not released twice.
+        content_hash: Hash of the rows, the task and the evaluation set; equal content is not released twice.
         files: Every other file of the folder.
         rows: In the order of `train.parquet`.
     """

@@ -49,9 +49,8 @@ class Selection:
 
     @property
     def content_hash(self) -> str:
-        """Equal for equal rows with equal evidence, whatever else happened in the ledger."""
-        rows = [row.model_dump(mode="json") for row in self.rows]
-        return content_hash([self.task_hash, self.eval_hash, rows])
+        """Equal for equal rows, columns about their origin included, whatever else happened in the ledger."""
+        return content_hash([self.task_hash, self.eval_hash, [row.row_hash for row in self.rows]])
 
     @property
     def counts(self) -> Counts:

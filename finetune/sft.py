@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import tempfile
 import time
 import warnings
@@ -52,10 +53,7 @@ def fit(
     """
     _require_extra()
     with _quiet():
-        trainer = _trainer(rows, base_model, settings, on_step)
-        started = time.monotonic()
-        result = trainer.train()
-        seconds = time.monotonic() - started
+        trainer, result, seconds = _trained(rows, base_model, settings, on_step)
         out.mkdir()
         trainer.model.save_pretrained(out)
         if settings.method == "full":
@@ -72,6 +70,28 @@ def fit(
         "device": trainer.args.device.type,
         "dtype": "bfloat16" if trainer.args.bf16 else "float32",
     }
+
+
+def _trained(
+    rows: Sequence[Row], base_model: str, settings: TrainingConfig, on_step: Callable[[int, int, str], None]
+) -> tuple[Any, Any, float]:
+    """Trainer, its result and the seconds it took."""
+    try:
+        trainer = _trainer(rows, base_model, settings, on_step)
+        started = time.monotonic()
+        result = trainer.train()
+    except (RuntimeError, ValueError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise SeedgateError(
+            f"training failed: {said[0]}",
+            hint="if memory ran out, lower [training] batch_size; if several GPUs are visible, show it one with"
+            " CUDA_VISIBLE_DEVICES",
+        ) from error
+    if not math.isfinite(result.training_loss):
+        raise SeedgateError(
+            f"training diverged: the loss is {result.training_loss}", hint="lower [training] learning_rate"
+        )
+    return trainer, result, time.monotonic() - started
 
 
 def merge_adapter(base_model: str, adapter: Path, out: Path) -> None:

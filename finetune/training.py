@@ -80,9 +80,12 @@ def merge(ws: Workspace, name: str) -> Path:
     if model.weights == "model":
         return model.weights_path
     if not target.is_dir():
-        with ws.ledger.lease("train"), build_beside(target) as folder:
-            merge_adapter(_base_model(ws, model.base_model, lambda *_: None), model.weights_path, folder)
-            place(folder, target)
+        with ws.ledger.lease("train"):
+            remove_leftovers(model.path)
+            with build_beside(target) as folder:
+                base = _base_model(ws, model.base_model, lambda *_: None)
+                merge_adapter(base, model.weights_path, folder)
+                place(folder, target)
     return target
 
 

@@ -32,10 +32,10 @@ KINDS: dict[str, str] = {
     "review.anomaly": "round or record id: {what, round, reviewer, record_id, detail}; reported, voids nothing",
     "guidelines.compatible": "guideline hash: {with, by, statement}",
     "adjudication.recorded": "candidate id: Adjudication; body: comment",
-    "release.created": "release name: {manifest_hash, rows, counts, head, ids}; body of ids: ids of its candidates",
+    "release.created": "release name: {manifest_hash, content_hash, rows, counts, head, ids}; body of ids: candidates",
     "row.recalled": "example id: {release, reason}",
-    "model.trained": "model name: {release, manifest_hash, base_model, settings, path, metrics}",
-    "model.evaluated": "model name: {eval_hash, metric, value, interval, n, predictions_hash, against}",
+    "model.trained": "model name: {release, manifest_hash, base_model, settings, path, weights, metrics, files}",
+    "model.evaluated": "model name or base: Evaluation without the name, interval, settings; body: predictions",
     "model.promoted": "model name: {over, outcome}",
 }
 """Kind of event to what its subject and payload are."""

@@ -115,6 +115,11 @@ def test_an_approval_that_never_was_is_named(released: Workspace) -> None:
     assert [fault.what for fault in audit(released)] == ["its event and its manifest count differently"]
 
 
+def test_a_changed_evaluation_set_is_named(released: Workspace) -> None:
+    released.eval_path.write_text(released.eval_path.read_text().splitlines()[0] + "\n")
+    assert [fault.where for fault in audit(released)] == ["eval.jsonl"]
+
+
 def test_it_tells_how_far_it_is(released: Workspace) -> None:
     told: list[tuple[int, int, str]] = []
     audit(released, on_progress=lambda *each: told.append(each))

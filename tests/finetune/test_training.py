@@ -111,12 +111,13 @@ def test_a_model_that_was_changed_is_trained_anew(trainable: Workspace) -> None:
 
 def test_what_a_killed_process_left_is_replaced(trainable: Workspace) -> None:
     name = train(trainable, output_name="probe").name
-    (trainable.models_dir / ".half.abc").mkdir()
+    (trainable.models_dir / ".building.second.abc").mkdir()
+    (trainable.models_dir / ".gitignore").touch()
     left = trainable.models_dir / "second"
     left.mkdir()
     (left / "half").write_text("half")
     model = train(trainable, output_name="second")
-    assert sorted(path.name for path in trainable.models_dir.iterdir()) == [name, "second"]
+    assert sorted(path.name for path in trainable.models_dir.iterdir()) == [".gitignore", name, "second"]
     assert not (model.path / "half").exists()
 
 
