@@ -24,7 +24,7 @@ def smallest_difference(
         A share, e.g. 0.10 for ten points of accuracy; None if not even the largest difference would show.
 
     >>> round(smallest_difference(150), 3)
-    0.102
+    0.101
     """
     from scipy.optimize import brentq
     from scipy.stats import norm

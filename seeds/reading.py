@@ -151,10 +151,10 @@ class _Columns:
             if target == "tags":
                 tags = _tags(value, row.cells)
             elif target not in self._names:
-                raise InputError(f"unknown field {column!r}", hint=self._advice(column))
+                raise InputError(f"unknown field '{_shown(column)}'", hint=self._advice(column))
             elif target in fields:
                 raise InputError(
-                    f"two columns hold the field {target!r}", hint=f"drop one with --map {column}="
+                    f"two columns hold the field {target!r}", hint=f"drop one with --map {_shown(column)}="
                 )
             else:
                 fields[target] = self._value(target, value, row.cells)
@@ -184,7 +184,14 @@ class _Columns:
 
     def _advice(self, column: str) -> str:
         near, known = self._near(column)
-        return f"{known} rename it with --map {column}={near or 'FIELD'}, or drop it with --map {column}="
+        name = _shown(column)
+        return f"{known} rename it with --map {name}={near or 'FIELD'}, or drop it with --map {name}="
+
+
+def _shown(name: str) -> str:
+    """A name from a file, fit for a message of one line."""
+    text = name if name.isprintable() else repr(name)[1:-1]
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _list(cell: str) -> list[str]:
