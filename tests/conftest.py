@@ -12,6 +12,10 @@ from seedgate.records import Candidate, Example, Provenance
 from seedgate.seeds import create_workspace, lock, verify
 from seedgate.workspace import Workspace
 
+# Time limits per example would fail on a busy machine, not on a fault; pytest's own timeout still holds.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
 REPOSITORY = Path(__file__).parents[1]
 
 TINY_TASK: dict[str, Any] = {
