@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from seedgate.ledger import NewEvent
 from seedgate.records import Candidate, Example, Provenance
