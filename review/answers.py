@@ -62,7 +62,7 @@ def _corrected(
             text = normal_form(conceal(given)).strip()
             corrected[field.name] = fields[field.name] if _same(text, fields[field.name]) else text
         else:
-            corrected[field.name] = _in_order(field, given) if isinstance(given, list) else given
+            corrected[field.name] = given
     unchanged = all(_same(corrected[name], fields[name]) for name in corrected)
     return dict(fields) if unchanged else task.validate_fields(normalise(corrected))
 
@@ -74,11 +74,6 @@ def _emptied(field: Field, fields: Mapping[str, Any]) -> Any:
     if field.type == "label":
         raise InputError(f"no label is chosen as the correction of {field.name!r}")
     return type(original)()
-
-
-def _in_order(field: Field, given: list[Any]) -> list[Any]:
-    order = {label: i for i, label in enumerate(field.labels)}
-    return sorted(given, key=lambda label: order.get(label, len(order)))
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seedgate.errors import InputError
 from seedgate.generator.filters.evaluation import EvaluationFilter
@@ -13,7 +13,15 @@ from seedgate.seeds import NearIndex, baseline, output_of, text_of
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["ContentChecks"]
+__all__ = ["ContentChecks", "Findings"]
+
+
+class Findings(NamedTuple):
+    """The gate's facts about a content, by their names there; None where nothing is wrong."""
+
+    unfit: str | None = None
+    leak: str | None = None
+    clash: str | None = None
 
 
 class ContentChecks:
@@ -33,22 +41,22 @@ class ContentChecks:
         for seed in base.seeds.values():
             self._near.add(seed.id, text_of(ws.task, seed.fields))
 
-    def of(self, fields: Mapping[str, Any] | None) -> dict[str, str | None]:
-        """What is wrong, as the gate's facts `unfit`, `leak` and `clash`; None where nothing is.
+    def of(self, fields: Mapping[str, Any] | None) -> Findings:
+        """What is wrong with a candidate's content.
 
         Args:
             fields: The candidate's body, None if it is gone.
         """
         if fields is None:
-            return {"unfit": "its content was removed"}
+            return Findings(unfit="its content was removed")
         try:
             fits = self._task.validate_fields(fields) == fields
         except InputError as error:
-            return {"unfit": error.message}
+            return Findings(unfit=error.message)
         if not fits:
-            return {"unfit": "a field is missing"}
+            return Findings(unfit="a field is missing")
         found = self._evaluation.check(Example(fields=dict(fields)))
-        return {"leak": found.detail if found else None, "clash": self._clash(fields)}
+        return Findings(leak=found.detail if found else None, clash=self._clash(fields))
 
     def _clash(self, fields: Mapping[str, Any]) -> str | None:
         near = self._near.nearest(text_of(self._task, fields))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seedgate.errors import SeedgateError
 from seedgate.records import Assignment, Decision
@@ -97,7 +97,7 @@ def _assignments_of(
     return {assignment.record_id: assignment for assignment in found}
 
 
-def _check_contents(ws: Workspace, facts: Mapping[str, Facts], out: dict[str, Decision]) -> None:
+def _check_contents(ws: Workspace, facts: dict[str, Facts], out: dict[str, Decision]) -> None:
     """Looks at the content of those that would be approved: G7, G8 and whether it still fits the task."""
     approved = [candidate_id for candidate_id, decision in out.items() if decision.outcome == "approved"]
     if not approved:
@@ -106,8 +106,11 @@ def _check_contents(ws: Workspace, facts: Mapping[str, Facts], out: dict[str, De
     bodies = ws.ledger.bodies(approved)
     for candidate_id in approved:
         found = checks.of(bodies.get(candidate_id))
-        if any(found.values()):
-            out[candidate_id] = decide(_with(facts[candidate_id], **found))
+        if any(found):
+            facts[candidate_id] = replace(
+                facts[candidate_id], unfit=found.unfit, leak=found.leak, clash=found.clash
+            )
+            out[candidate_id] = decide(facts[candidate_id])
 
 
 def _allow_one_descendant(state: ReviewState, facts: Mapping[str, Facts], out: dict[str, Decision]) -> None:
@@ -117,11 +120,26 @@ def _allow_one_descendant(state: ReviewState, facts: Mapping[str, Facts], out: d
         if decision.outcome == "approved":
             families[_root(state, candidate_id)].append(candidate_id)
     for family in families.values():
-        released = [member for member in family if member in state.released]
-        for member in family if len(family) > 1 else ():
-            if [member] != released:
-                rivals = tuple(other for other in family if other != member)
-                out[member] = decide(_with(facts[member], rivals=rivals))
+        if len(family) > 1:
+            out.update(_one_of({id_: facts[id_] for id_ in family}, out))
+
+
+def _one_of(family: Mapping[str, Facts], decided: Mapping[str, Decision]) -> dict[str, Decision]:
+    """Decisions over rows of which at most one may stay: the released one, or the one an adjudicator left."""
+    rivals = {id_: tuple(other for other in family if other != id_) for id_ in family}
+    released = [id_ for id_, each in family.items() if each.released]
+    again = {id_: decide(replace(each, rivals=rivals[id_])) for id_, each in family.items()}
+    alive = [id_ for id_, decision in again.items() if decision.outcome != "rejected"]
+    chosen = released or [id_ for id_ in alive if again[id_].outcome == "approved"]
+    if len(alive) == 1 or (len(chosen) == 1 and chosen[0] in alive):
+        kept = alive[0] if len(alive) == 1 else chosen[0]
+        again[kept] = decided[kept]
+    else:
+        kept = ""
+    for id_ in alive:
+        if id_ != kept:
+            again[id_] = decide(replace(family[id_], rivals=rivals[id_], adjudications=()))
+    return again
 
 
 def _root(state: ReviewState, candidate_id: str) -> str:
@@ -132,10 +150,6 @@ def _root(state: ReviewState, candidate_id: str) -> str:
         seen.add(original)
         candidate_id = original
     return candidate_id
-
-
-def _with(facts: Facts, **changes: Any) -> Facts:
-    return replace(facts, **changes)
 
 
 def outcomes(found: Iterable[Decision]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from seedgate.records import Decision, Outcome, Verdict
+from seedgate.records import Adjudication, Decision, Outcome, Verdict
 from seedgate.review.evidence import STALE, Facts, Fault, Heard, fault, in_force
 
 __all__ = ["decide"]
@@ -22,16 +22,16 @@ def decide(facts: Facts) -> Decision:
         return _decision(facts, "void", "G7", f"too close to the evaluation set: {facts.leak}")
     latest = _latest(facts.verdicts)
     faults = {heard: found for heard in latest if (found := fault(facts, heard.verdict)) is not None}
-    counted = [heard for heard in latest if heard not in faults]
-    approvals = [heard for heard in counted if _approves(facts, heard.verdict)]
+    approvals = [heard for heard in latest if heard not in faults and _approves(facts, heard.verdict)]
     # A rejection is no weaker for being old: under other guidelines it still asks for a second look.
     refusals = [
         heard
         for heard in latest
-        if not _approves(facts, heard.verdict) and (heard in counted or _stale_refusal(faults[heard], heard))
+        if not _approves(facts, heard.verdict)
+        and (heard not in faults or _stale_refusal(faults[heard], heard))
     ]
     if approvals and refusals:
-        return _settle(facts, approvals, refusals, "conflict", "G4", _disagreement(approvals, refusals))
+        return _disputed(facts, approvals, refusals)
     if refusals:
         return _refused(facts, refusals)
     enough = _quorum(facts, approvals)
@@ -61,7 +61,9 @@ def _approves(facts: Facts, verdict: Verdict) -> bool:
 
 
 def _stale_refusal(found: Fault, heard: Heard) -> bool:
-    return found == STALE and heard.verdict.decision != "approve"
+    verdict = heard.verdict
+    changed = verdict.corrected_hash not in (None, verdict.candidate_id)
+    return found == STALE and (verdict.decision == "reject" or (verdict.decision == "edit" and changed))
 
 
 def _quorum(facts: Facts, approvals: list[Heard]) -> list[Heard] | None:
@@ -75,35 +77,50 @@ def _quorum(facts: Facts, approvals: list[Heard]) -> list[Heard] | None:
 
 
 def _approved(facts: Facts, approvals: list[Heard]) -> Decision:
+    ruling = _ruling(facts, approvals)
+    if ruling is not None and ruling.decision == "reject":
+        return _overruled(facts, ruling, approvals)
     if facts.unfit is not None:
         return _decision(facts, "pending", "G9", f"no example of the task any more: {facts.unfit}", approvals)
+    if ruling is not None:
+        return _decision(facts, "approved", "G4", f"settled by {ruling.by}", approvals)
     if facts.rivals:
         reason = f"another correction of the same original is approved: {facts.rivals[0][:12]}"
-        return _settle(facts, approvals, [], "conflict", "G5", reason)
+        return _decision(facts, "conflict", "G5", reason, approvals)
     if facts.clash is not None:
-        return _settle(facts, approvals, [], "pending", "G8", f"needs adjudication: {facts.clash}")
-    names = ", ".join(_names(approvals))
-    return _decision(facts, "approved", "G4", f"approved by {names}", approvals)
+        return _decision(facts, "pending", "G8", f"needs adjudication: {facts.clash}", approvals)
+    return _decision(facts, "approved", "G4", f"approved by {', '.join(_names(approvals))}", approvals)
 
 
-def _settle(
-    facts: Facts, approvals: list[Heard], refusals: list[Heard], outcome: Outcome, invariant: str, reason: str
-) -> Decision:
-    """What an adjudicator made of it, if one who may has seen all of these verdicts; else `outcome`."""
-    heard = [*approvals, *refusals]
+def _disputed(facts: Facts, approvals: list[Heard], refusals: list[Heard]) -> Decision:
+    ruling = _ruling(facts, [*approvals, *refusals])
+    if ruling is not None:
+        return (
+            _approved(facts, approvals)
+            if ruling.decision == "approve"
+            else _overruled(facts, ruling, refusals)
+        )
+    reason = f"{', '.join(_names(approvals))} approved, {', '.join(_names(refusals))} did not"
+    return _decision(facts, "conflict", "G4", reason, [*approvals, *refusals])
+
+
+def _ruling(facts: Facts, heard: list[Heard]) -> Adjudication | None:
+    """What an adjudicator made of these verdicts: one who is no reviewer of them, and has seen them all."""
     newest = max(h.seq for h in heard)
-    asked = {a.reviewer for a in facts.assignments.values()} | {h.verdict.reviewer for h in heard}
-    for _, adjudication in sorted(facts.adjudications, reverse=True):
-        if adjudication.candidate_id != facts.candidate_id or adjudication.settles < newest:
-            continue
-        if adjudication.by in asked:
-            continue
-        if not (facts.released or in_force(facts, adjudication.guideline_hash)):
-            continue
-        if adjudication.decision == "approve" and facts.unfit is None:
-            return _decision(facts, "approved", invariant, f"settled by {adjudication.by}", approvals)
-        return _decision(facts, "rejected", invariant, f"settled by {adjudication.by}", heard)
-    return _decision(facts, outcome, invariant, reason, heard)
+    asked = {a.reviewer for a in facts.assignments.values()} | {h.verdict.reviewer for h in facts.verdicts}
+    for _, adjudication in sorted(facts.adjudications, key=lambda settled: settled.seq, reverse=True):
+        if (
+            adjudication.candidate_id == facts.candidate_id
+            and adjudication.settles >= newest
+            and adjudication.by not in asked
+            and (facts.released or in_force(facts, adjudication.guideline_hash))
+        ):
+            return adjudication
+    return None
+
+
+def _overruled(facts: Facts, ruling: Adjudication, heard: list[Heard]) -> Decision:
+    return _decision(facts, "rejected", "G4", f"settled by {ruling.by}", heard)
 
 
 def _refused(facts: Facts, refusals: list[Heard]) -> Decision:
@@ -150,10 +167,6 @@ def _waiting(facts: Facts) -> list[str]:
         and assignment.record_id not in closed
         and assignment.reviewer not in facts.retired
     )
-
-
-def _disagreement(approvals: list[Heard], refusals: list[Heard]) -> str:
-    return f"{', '.join(_names(approvals))} approved, {', '.join(_names(refusals))} did not"
 
 
 def _names(heard: Iterable[Heard]) -> list[str]:
