@@ -70,7 +70,9 @@ def test_after_any_number_of_kills_the_ledger_is_that_of_one_run(ready: Callable
     assert sorted(payload["index"] for payload in requests.values()) == list(range(len(requests)))
     assert funnel(ws.ledger)["requests"] == len(requests)
     kills = Counter(event.kind for event in ws.ledger.events("run.started", "run.finished"))
-    assert kills == {"run.started": KILLS + 1, "run.finished": 1}
+    assert kills["run.finished"] == 1
+    # A process may have been killed before it had begun its run.
+    assert 2 <= kills["run.started"] <= KILLS + 1
 
     # Every item of every stored completion became a candidate or a drop, exactly once.
     form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model)
