@@ -94,6 +94,7 @@ class TestWhatDoesNot:
             ({"dataset_id": "another dataset"}, "G2"),
             ({"seen_hash": OTHER}, "G2"),
             ({"guideline_hash": EARLIER}, "G2"),
+            ({"guideline_hash": LIKE_NOW}, "G2"),
             ({"corrected_hash": OTHER}, "G5"),
             ({"corrected_hash": None}, "G5"),
             ({"decision": "edit"}, "G5"),
@@ -107,8 +108,16 @@ class TestWhatDoesNot:
         assert (decision.outcome, decision.invariant, decision.approvers) == ("pending", invariant, ())
 
     def test_a_reviewer_who_was_not_on_the_rounds_list(self) -> None:
-        stranger = a_verdict(ONE, "mallory")
-        assert decide(facts(stranger)).invariant == "G3"
+        with_account = replace(ONE, users={**ONE.users, "mallory": user("mallory")})
+        for pushed in (ONE, with_account):
+            decision = decide(facts(a_verdict(pushed, "mallory"), rounds=(pushed,)))
+            assert (decision.outcome, decision.invariant) == ("pending", "G3")
+
+    def test_an_answer_that_names_another_round_than_its_record(self) -> None:
+        easy = a_round(2, quorum=1)
+        moved = a_verdict(TWO, "anna").model_copy(update={"round": "round-2"})
+        found = replace(facts(a_verdict(TWO, "anna"), rounds=(TWO, easy)), verdicts=(Heard(10, moved),))
+        assert (decide(found).outcome, decide(found).invariant) == ("pending", "G3")
 
     def test_a_round_whose_push_was_never_completed(self) -> None:
         assert decide(replace(facts(a_verdict(ONE, "anna")), rounds={})).outcome == "pending"

@@ -1,0 +1,78 @@
+"""kill -9 at random moments of `push` and `pull`: nothing is lost, nothing comes twice."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from fakes.argilla_server import FakeArgilla
+from fakes.reviewing import Reviewer
+
+from seedgate.review import decisions, pull, push
+from seedgate.workspace import Workspace
+
+KILLS = {"push": 5, "pull": 5}
+REQUESTS = {"push": 30, "pull": 11}  # about as many as an undisturbed run makes
+ROWS = {f"Message number {n} is about parcel {n * 7919} of mine": "delivery" for n in range(120)}
+PROGRAM = """
+import sys
+from seedgate.review import pull, push
+from seedgate.workspace import Workspace
+
+with Workspace(sys.argv[1]) as ws:
+    push(ws, cycle=1, limit=120) if sys.argv[2] == "push" else pull(ws)
+"""
+
+
+def killed(ws: Workspace, server: FakeArgilla, command: str, rng: random.Random) -> bool:
+    """Starts a command and kills it after some number of its requests; whether it was still at work."""
+    before, after = len(server.calls), rng.randint(1, REQUESTS[command])
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(ws.root), command], stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while len(server.calls) < before + after and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(rng.uniform(0, 0.03))
+    process.send_signal(signal.SIGKILL)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode in (0, -signal.SIGKILL), error.decode()
+    return process.returncode != 0
+
+
+def facts_of(ws: Workspace) -> Counter[tuple[str, str]]:
+    """What exists, by kind and content, whatever the order and the times."""
+    kinds = ("round.opened", "record.pushed", "round.pushed", "verdict.recorded", "candidate.created")
+    return Counter((event.kind, event.subject) for event in ws.ledger.events(*kinds))
+
+
+def test_after_any_number_of_kills_there_is_what_one_run_makes(
+    review_workspace: Callable[..., Workspace], server: FakeArgilla
+) -> None:
+    rng = random.Random(7)
+    ws = review_workspace(rows=ROWS, settings={"review": {"quorum": 2}})
+    assert sum(killed(ws, server, "push", rng) for _ in range(KILLS["push"])) > 1
+    push(ws, cycle=1, limit=120)
+    assert ws.ledger.count("round.opened") == ws.ledger.count("round.pushed") == 1
+    assert len(server.records) == len({record["external_id"] for record in server.records}) == 240
+
+    for name in ("anna", "ben"):
+        with Reviewer(ws, name) as reviewer:
+            for n, record in enumerate(reviewer.records()):
+                decision = ("approve", "edit", "reject")[n % 3]
+                changes = {"corrected_label": "billing"} if decision == "edit" else {}
+                reviewer.put(record, record["prefilled"] | {"decision": decision} | changes)
+    assert sum(killed(ws, server, "pull", rng) for _ in range(KILLS["pull"])) > 1
+    pull(ws)
+    found = facts_of(ws)
+    once = {
+        key: n for key, n in found.items() if key[0] in ("record.pushed", "round.pushed", "candidate.created")
+    }
+    assert set(once.values()) == {1}
+    assert sum(n for (kind, _), n in found.items() if kind == "verdict.recorded") == 240
+    assert sum(decision.outcome != "pending" for decision in decisions(ws).values()) >= 120
+    assert pull(ws).recorded == 0
+    assert list(ws.ledger.verify()) == []
