@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
@@ -174,6 +175,8 @@ class _Argilla:
         return (
             Step(name="argilla-server", run=self._prepare),
             Step(name="argilla-data", run=self._ready_data, needs=("search",)),
+            # 4,000 small files from the last time take seconds, while vLLM starts anyway.
+            Step(name="cleaning", run=self._remove_old_temporary, needs=("argilla", "worker")),
         )
 
     def services(self) -> tuple[Service, ...]:
@@ -286,7 +289,7 @@ class _Argilla:
         search = None if pid is None else Identity.of(pid)
         if search is None:
             raise ServiceError(f"search has died (log: {self.layout.log('search')})")
-        self._clear_temporary(context)
+        self._set_temporary_aside(context)
         done = self._set_up(context)
         if done.get("account") != "kept":
             context.say(f"argilla: account {PUSHER} {done['account']}")
@@ -312,12 +315,16 @@ class _Argilla:
         done: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
         return done
 
-    def _clear_temporary(self, context: Context) -> None:
+    def _set_temporary_aside(self, context: Context) -> None:
         if context.pid("argilla") is None:
             folder = self.layout.stack / "tmp"
             with os_errors(folder, "clearing"):
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir(mode=0o700, exist_ok=True)
+                folder.rename(folder.with_name(f"old-{time.time_ns()}"))
+                folder.mkdir(mode=0o700)
+
+    def _remove_old_temporary(self, context: Context) -> None:
+        for folder in self.layout.stack.glob("old-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def redis_word(text: str) -> str:

@@ -277,7 +277,9 @@ class Supervisor:
                 pass
             time.sleep(0.05)
         log = self.layout.log("supervisord")
-        raise ServiceError(f"supervisord did not answer within {START_S:.0f} s (log: {log})", hint="read its log")
+        raise ServiceError(
+            f"supervisord did not answer within {START_S:.0f} s (log: {log})", hint="read its log"
+        )
 
     def _reload(self) -> None:
         """Adopts the written configuration."""

@@ -50,7 +50,7 @@ def test_only_what_is_wanted_is_planned(layout: Layout) -> None:
     assert [service.name for service in make(layout, StackSpec(services=("vllm",))).services] == ["vllm"]
     only = make(layout, StackSpec(services=("argilla",)))
     assert only.vllm_url is None
-    assert {step.name for step in only.steps} == {"argilla-server", "argilla-data"}
+    assert {step.name for step in only.steps} == {"argilla-server", "argilla-data", "cleaning"}
 
 
 def test_every_need_is_a_service_or_step_of_the_plan(layout: Layout) -> None:
