@@ -49,7 +49,7 @@ def cycle(
             try:
                 for step, result in steps(ws, stop_after=last, on_step=lambda s: _announce(s, quiet=json)):
                     done.append({"step": str(step), "report": result})
-                    if not json and result is not None:
+                    if not json and result is not None and step.name != "start":
                         say(f"  {result}")
                 break
             except WaitingError as waiting:

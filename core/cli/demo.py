@@ -75,7 +75,7 @@ def _first_cycle(ws: Workspace, knowledge: Sequence[Example] | None) -> None:
     while cycle_state(ws).number < 1 or (cycle_state(ws).number == 1 and cycle_state(ws).running):
         try:
             for step, result in steps(ws, simulated=True, stop_after=1, on_step=_announce):
-                if result is not None:
+                if result is not None and step.name != "start":
                     say(f"  {result}")
                 if str(step) == "cycle 1: finish":
                     return
@@ -120,7 +120,8 @@ def _hand_over(ws: Workspace) -> None:
         for place in reviewer.datasets:
             tell(f"  open      {ws.argilla_url()}")
             tell(f"  user      {reviewer.name}")
-            tell(f"  password  {ws.secrets.get(f'reviewer_{reviewer.name}_password')}")
+            password = ws.secrets.get(f"reviewer_{reviewer.name}_password")
+            tell(f"  password  {password or 'as before: the account was there already'}")
             tell(f"  dataset   {place.dataset} ({place.open} to decide)")
     command = sys.argv[0] if sys.argv[0].endswith("/seedgate") else "seedgate"
     tell(f"then   {command} cycle -w {ws.root.name}      (it trains and measures what you approved)")

@@ -20,7 +20,15 @@ from seedgate.cli.demo import run_demo
 from seedgate.errors import RefusedError, WaitingError
 from seedgate.records import Example
 from seedgate.review import decisions, review_status
-from seedgate.seeds import create_workspace, example_workspace, lock, read_examples, verify
+from seedgate.seeds import (
+    NearIndex,
+    create_workspace,
+    example_workspace,
+    lock,
+    read_examples,
+    text_of,
+    verify,
+)
 from seedgate.task import Task
 from seedgate.workspace import Workspace
 
@@ -42,11 +50,14 @@ def seedgate(*args: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_shipped_example_goes_through_a_cycle_and_waits_for_a_person(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reviewer_name: str
 ) -> None:
     stack.use(monkeypatch)
     folder = tmp_path / "demo"
-    example_workspace(folder, simulated=True, settings=SHORT).close()
+    simulated = f"simulated-{reviewer_name}"
+    example_workspace(
+        folder, simulated_reviewer=simulated, reviewers=(reviewer_name,), settings=SHORT
+    ).close()
 
     done = seedgate("demo", str(folder))
 
@@ -60,8 +71,8 @@ def test_the_shipped_example_goes_through_a_cycle_and_waits_for_a_person(
         models = [event.subject for event in ws.ledger.events("model.evaluated")]
         assert len(set(models)) == 3, "the base model, the seeds alone, and the first cycle"
         waiting = {r.name: r.open for r in review_status(ws).reviewers}
-        assert waiting["reviewer"] > 0
-        assert waiting["simulated-reviewer"] == 0
+        assert waiting[reviewer_name] > 0
+        assert waiting[simulated] == 0
         card = (ws.releases_dir / "r001" / "README.md").read_text(encoding="utf-8")
         assert "simulated" in card
     assert seedgate("audit", "-w", str(folder)).returncode == 0
@@ -84,7 +95,7 @@ def assert_train_refuses_a_changed_release(folder: Path) -> None:
 
 @pytest.mark.data
 def test_200_rows_of_banking77_go_through_a_cycle(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_dir: Path
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_dir: Path, reviewer_name: str
 ) -> None:
     stack.use(monkeypatch)
     seeds, evaluation, gold = banking77(data_dir / "banking77", tmp_path)
@@ -97,7 +108,8 @@ def test_200_rows_of_banking77_go_through_a_cycle(
         seeds=seeds,
         evaluation=evaluation,
         guidelines="# Reviewing\n\nApprove what a customer of a bank could write under its label.\n",
-        simulated_reviewer="simulated-reviewer",
+        reviewers=(reviewer_name,),
+        simulated_reviewer=f"simulated-{reviewer_name}",
         settings=SHORT,
     ) as ws:
         verify(ws, by="banking77", statement="The data set's own labels.")
@@ -113,7 +125,7 @@ def test_200_rows_of_banking77_go_through_a_cycle(
 
 
 def banking77(folder: Path, tmp_path: Path) -> tuple[list[Example], list[Example], list[Example]]:
-    """200 seeds of 20 confusable labels, 160 evaluation rows of test, and all of train for the reviewer."""
+    """200 seeds of 20 confusable labels, about 160 evaluation rows of test, and all of train for the reviewer."""
     train = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     test = [json.loads(line) for line in (folder / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     confusable = [
@@ -135,4 +147,10 @@ def banking77(folder: Path, tmp_path: Path) -> tuple[list[Example], list[Example
         path.write_text("".join(json.dumps(row) + "\n" for row in unique.values()), encoding="utf-8")
         return read_examples(str(path), task)
 
-    return draw(train, 10, "seeds.jsonl"), draw(test, 8, "eval.jsonl"), draw(train, None, "gold.jsonl")
+    seeds = draw(train, 10, "seeds.jsonl")
+    near = NearIndex(0.7)
+    for seed in seeds:
+        near.add(seed.id, text_of(task, seed.fields))
+    # The data set's own test rows repeat some of its train rows nearly word for word.
+    evaluation = [row for row in draw(test, 8, "eval.jsonl") if not near.nearest(text_of(task, row.fields))]
+    return seeds, evaluation, draw(train, None, "gold.jsonl")

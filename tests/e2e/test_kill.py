@@ -45,8 +45,8 @@ class Killer:
             process = self._start(command, *args)
             try:
                 # Half a second goes by before the command has imported what it needs.
-                code = process.wait(timeout=self.rng.uniform(0.4, longest_s))
-                assert code == 0, process.stderr and process.stderr.read()
+                _, errors = process.communicate(timeout=self.rng.uniform(0.4, longest_s))
+                assert process.returncode == 0, errors
                 return
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -72,7 +72,8 @@ def test_twenty_kills_lose_nothing_and_double_nothing(
     stack.use(monkeypatch)
     folder = tmp_path / "killed"
     settings = {"generation": {"candidates": 60, "concurrency": 4}, "review": {"wave_size": 15}}
-    with example_workspace(folder, simulated=True, settings=settings) as ws:
+    name = f"simulated-{tmp_path.name[-8:].replace('_', '-')}-{os.getpid()}"
+    with example_workspace(folder, simulated_reviewer=name, settings=settings) as ws:
         verify(ws, by="a test", statement="For a test.")
         lock(ws)
     killer = Killer(folder)
