@@ -232,6 +232,10 @@ def _sync(work: Coroutine[Any, Any, GenerationReport]) -> GenerationReport:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
+        running = False
+    else:
+        running = True
+    if not running:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
