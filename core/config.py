@@ -98,9 +98,9 @@ class TrainingConfig(_Table):
 
     base_model: str = "embedded"
     method: Literal["lora", "full"] = "lora"
-    epochs: float = Field(3.0, gt=0)
+    epochs: float = Field(4.0, gt=0)
     learning_rate: float = Field(1e-3, gt=0)
-    batch_size: int = Field(16, ge=1)
+    batch_size: int = Field(8, ge=1)
     lora_rank: int = Field(16, ge=1)
     max_length: int = Field(512, ge=8)
     seed: int = 0
