@@ -20,6 +20,7 @@ from typing import Any
 
 from seedgate.config import TrainingConfig
 from seedgate.errors import InputError, SeedgateError
+from seedgate.hardware import cpu_has_bfloat16
 
 __all__ = ["fit", "merge_adapter"]
 
@@ -260,11 +261,7 @@ def _longest(rows: Sequence[Row], tokenizer: Any, limit: int) -> int:
 def _bfloat16_pays(cpu: bool) -> bool:
     import torch
 
-    if not cpu:
-        return bool(torch.cuda.is_bf16_supported())
-    # Without the instructions a CPU converts back and forth, and is slower than with float32.
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, bool)() for check in checks)
+    return cpu_has_bfloat16() if cpu else bool(torch.cuda.is_bf16_supported())
 
 
 def _require_extra() -> None:

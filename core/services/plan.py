@@ -18,6 +18,7 @@ from urllib.parse import quote
 from seedgate.canonical import sha256
 from seedgate.errors import InputError, ServiceError
 from seedgate.files import atomic_write, os_errors
+from seedgate.hardware import cpu_has_bfloat16
 from seedgate.secrets import Secrets
 from seedgate.services import health
 from seedgate.services.argilla_venv import ArgillaVenv
@@ -124,6 +125,8 @@ class _Vllm:
             *("--host", HOST, "--port", str(self.port)),
             *("--max-model-len", str(spec.max_model_len)),
             "--enforce-eager",  # compiling takes a minute per start and gains little on a small model
+            # A CPU without bfloat16 instructions is two to four times faster with float32.
+            *("--dtype", "auto" if cpu_has_bfloat16() else "float32"),
             "--disable-uvicorn-access-log",
             *("--middleware", "seedgate.services.vllm_guard.RequireKey"),
             *(lora if spec.lora else ()),

@@ -97,6 +97,15 @@ def test_vllm_is_started_as_the_specification_says(layout: Layout) -> None:
     assert vllm.environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
 
 
+@pytest.mark.parametrize(("has_it", "dtype"), [(True, "auto"), (False, "float32")])
+def test_vllm_computes_in_float32_where_the_cpu_has_no_bfloat16(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, has_it: bool, dtype: str
+) -> None:
+    monkeypatch.setattr("seedgate.services.plan.cpu_has_bfloat16", lambda: has_it)
+    command = service(make(layout), "vllm").command
+    assert command[command.index("--dtype") + 1] == dtype
+
+
 def test_without_lora_no_adapter_can_be_loaded(layout: Layout) -> None:
     vllm = service(make(layout, StackSpec(lora=False)), "vllm")
     assert "--enable-lora" not in vllm.command
