@@ -38,7 +38,7 @@ class StackSpec(BaseModel):
     max_model_len: int = Field(2048, ge=64)
     kv_cache_gib: int = Field(2, ge=1)
     lora: bool = True
-    max_lora_rank: Literal[8, 16, 32, 64, 128, 256] = 32
+    max_lora_rank: Literal[8, 16, 32, 64, 128, 256] = 16
     max_loras: int = Field(4, ge=1)  # loaded at the same time; unload what is not needed any more
     vllm_args: tuple[str, ...] = ()
     vllm_port: int = Field(8000, ge=1, le=65535)
