@@ -25,11 +25,16 @@ if [ ! -e "$stamp" ]; then
   uv pip install --quiet --find-links "${PIP_FIND_LINKS:-$venv}" --constraint $venv/constraints.txt --overrides .ci/overrides.txt -e ".[$extras]"
   touch "$stamp"
 fi
-if [ "$want" = dev ] && ! command -v chromium >/dev/null; then
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null
-  else
-    echo "setup: the browser tests need chromium: install it (Debian: apt-get install chromium) and run this again" >&2
-    exit 1
+# What pip can't bring: a browser for the review page, a PostgreSQL server for the ledger.
+if [ "$want" = dev ]; then
+  missing=()
+  command -v chromium >/dev/null || missing+=(chromium)
+  command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
+  if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+    else
+      echo "setup: ${missing[*]} not found; tests that need it are skipped. To run them, too: sudo apt-get install ${missing[*]}" >&2
+    fi
   fi
 fi

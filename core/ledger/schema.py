@@ -49,6 +49,8 @@ ADVISORY_LOCK = 0x5EED6A7E
 
 _URL_HINT = "use sqlite:////folder/ledger.db or postgresql+psycopg://user@host/name"
 _DAMAGED = ("malformed", "not a database", "no such table", "no such column")
+_UNDEFINED = ("42P01", "42703")
+"""PostgreSQL's codes for a table and a column that are not there (its manual, appendix A)."""
 
 metadata = MetaData()
 
@@ -94,12 +96,14 @@ def parse_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: what stands for the port is no number
         # Not shown: it may hold a password.
         raise ConfigError("ledger url: not a database URL", hint=_URL_HINT) from None
     backend = parsed.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
         raise ConfigError(f"ledger url: {backend} is not supported", hint=_URL_HINT)
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg"):
+        raise ConfigError(f"ledger url: the driver {parsed.drivername} is not supported", hint=_URL_HINT)
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise ConfigError("ledger url: names no file", hint=_URL_HINT)
     return parsed
@@ -125,10 +129,14 @@ def make_engine(url: str) -> Engine:
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     try:
-        return create_engine(url, pool_pre_ping=True)
-    except ModuleNotFoundError as error:
+        # Whatever the server's default: a snapshot from before the append lock would hide its last holder's work.
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, isolation_level="READ COMMITTED"
+        )
+    except ImportError as error:
         raise ConfigError(
-            f"the PostgreSQL ledger needs {error.name}", hint="pip install 'seedgate[postgres]'"
+            f"the PostgreSQL ledger needs {error.name or 'psycopg with libpq'}",
+            hint="pip install 'seedgate[postgres]'",
         ) from None
 
 
@@ -147,18 +155,29 @@ def guard(engine: Engine, doing: str) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        reason = str(error.orig)
-        hint = "check the disk and the folder's permissions, then run again"
-        if any(sign in reason for sign in _DAMAGED):
-            hint = "the ledger is damaged: restore it from a backup, then run `seedgate audit`"
-        elif "locked" in reason:
-            hint = "another program keeps the database locked: end it, then run again"
-        raise LedgerError(f"{where(engine)}: {doing} the ledger failed: {reason}", hint=hint) from error
+        # PostgreSQL's messages go on with the statement and with advice, each on a line of its own.
+        reason = str(error.orig).strip().partition("\n")[0]
+        told = f"{where(engine)}: {doing} the ledger failed: {reason}"
+        raise LedgerError(told, hint=_advice(error, reason)) from error
+
+
+def _advice(error: DatabaseError, reason: str) -> str:
+    if any(sign in reason for sign in _DAMAGED) or getattr(error.orig, "sqlstate", None) in _UNDEFINED:
+        return "the ledger is damaged: restore it from a backup, then run `seedgate audit`"
+    if "locked" in reason:
+        return "another program keeps the database locked: end it, then run again"
+    if error.connection_invalidated or "connection" in reason or "resolve host" in reason:
+        return "check the address, user and password in SEEDGATE_LEDGER_URL and that the server runs, then run again"
+    return "check the disk and the folder's permissions, then run again"
 
 
 def where(engine: Engine) -> str:
-    """The database's file, or its URL without the password."""
-    return str(sqlite_path(str(engine.url)) or engine.url.render_as_string(hide_password=True))
+    """The database's file, or its address without password and options (which may hold one, too)."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    shown = URL.create(url.drivername, url.username, None, url.host, url.port, url.database)
+    return shown.render_as_string()
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ class Ledger:
         self._engine = engine
 
     def __repr__(self) -> str:
-        return f"Ledger({self._engine.url.render_as_string(hide_password=True)!r})"
+        return f"Ledger({schema.where(self._engine)!r})"
 
     def __enter__(self) -> Ledger:
         return self
@@ -52,14 +53,14 @@ class Ledger:
         if path is not None:
             with os_errors(path.parent, "making the folder"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-        ledger = cls(url, schema.make_engine(url))
-        with schema.guard(ledger._engine, "creating"), ledger._engine.begin() as connection:
-            schema.metadata.create_all(connection)
-            if connection.execute(select(schema.meta.c.value)).first() is None:
-                connection.execute(
-                    insert(schema.meta).values(name="schema_version", value=str(schema.SCHEMA_VERSION))
-                )
-        return ledger
+        with _closed_on_failure(cls(url, schema.make_engine(url))) as ledger:
+            with schema.guard(ledger._engine, "creating"), ledger._engine.begin() as connection:
+                schema.metadata.create_all(connection)
+                if connection.execute(select(schema.meta.c.value)).first() is None:
+                    connection.execute(
+                        insert(schema.meta).values(name="schema_version", value=str(schema.SCHEMA_VERSION))
+                    )
+            return ledger
 
     @classmethod
     def open(cls, url: str) -> Ledger:
@@ -73,17 +74,17 @@ class Ledger:
             raise LedgerError(
                 f"{path}: the ledger is missing", hint="restore it from a backup, or run `seedgate init`"
             )
-        ledger = cls(url, schema.make_engine(url))
-        with schema.guard(ledger._engine, "opening"), ledger._engine.connect() as connection:
-            version = connection.execute(
-                select(schema.meta.c.value).where(schema.meta.c.name == "schema_version")
-            ).scalar()
-        if version != str(schema.SCHEMA_VERSION):
-            raise LedgerError(
-                f"the ledger has schema version {version}, this seedgate reads {schema.SCHEMA_VERSION}",
-                hint="use the seedgate version that wrote it",
-            )
-        return ledger
+        with _closed_on_failure(cls(url, schema.make_engine(url))) as ledger:
+            with schema.guard(ledger._engine, "opening"), ledger._engine.connect() as connection:
+                version = connection.execute(
+                    select(schema.meta.c.value).where(schema.meta.c.name == "schema_version")
+                ).scalar()
+            if version != str(schema.SCHEMA_VERSION):
+                raise LedgerError(
+                    f"the ledger has schema version {version}, this seedgate reads {schema.SCHEMA_VERSION}",
+                    hint="use the seedgate version that wrote it",
+                )
+            return ledger
 
     def close(self) -> None:
         """Gives the database connections back."""
@@ -163,7 +164,7 @@ class Ledger:
         if after:
             query = query.where(c.seq > after)
         with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(query):
+            for row in _streamed(connection, query):
                 yield _parsed(row)
 
     def last(self, *kinds: str, subject: str | None = None) -> Event | None:
@@ -229,21 +230,34 @@ class Ledger:
 
         def rows(connection: Connection) -> Iterator[Any]:
             nonlocal seen_head
-            for row in connection.execution_options(yield_per=1000).execute(
-                select(schema.events).order_by(order)
-            ):
+            query = select(schema.events).order_by(order)
+            for row in _streamed(connection, query):
                 seen_head = seen_head or row.hash == expect_head
                 yield row
 
         with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             yield from verify_chain(rows(connection))
         with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
-            stream = connection.execution_options(yield_per=1000).execute(select(schema.bodies))
-            for digest, body in stream:
+            for digest, body in _streamed(connection, select(schema.bodies)):
                 if sha256(body) != digest:
                     yield Fault(f"body {digest[:12]}", "was changed: its content does not have its hash")
         if expect_head is not None and not seen_head:
             yield Fault("ledger", f"no event has the expected head {expect_head[:12]}: history was rewritten")
+
+
+@contextmanager
+def _closed_on_failure(ledger: Ledger) -> Iterator[Ledger]:
+    try:
+        yield ledger
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def _streamed(connection: Connection, query: Any) -> Iterator[Any]:
+    """The rows, a thousand at a time; the server's cursor is closed even if the reader stops early."""
+    with connection.execution_options(yield_per=1000).execute(query) as rows:
+        yield from rows
 
 
 def _existing(connection: Connection, column: Any, values: list[Any]) -> set[Any]:
