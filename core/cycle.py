@@ -224,17 +224,26 @@ def steps(
     simulated: bool = False,
     stop_after: int | None = None,
     on_step: Callable[[Step], ProgressFn | None] = lambda _: None,
+    on_wait: Callable[[WaitingError], None] | None = None,
 ) -> Iterator[tuple[Step, Any]]:
     """Does step after step, yielding each with its report.
 
     Args:
         stop_after: Ends before starting a cycle above this number.
         on_step: Told of each step before it runs; gives back where its progress goes.
+        on_wait: Called while people are needed; when it returns, Argilla is asked again.
 
     Raises:
-        WaitingError: People are needed; everything before that has been done.
+        WaitingError: People are needed, and there is no `on_wait`; everything before that has been done.
     """
     while (step := next_step(ws)) is not None:
         if stop_after is not None and step.name == "start" and step.cycle > stop_after:
             return
-        yield step, run_step(ws, step, simulated=simulated, on_progress=on_step(step))
+        try:
+            report = run_step(ws, step, simulated=simulated, on_progress=on_step(step))
+        except WaitingError as waiting:
+            if on_wait is None:
+                raise
+            on_wait(waiting)
+        else:
+            yield step, report

@@ -1,6 +1,7 @@
 """The `seedgate` command: registers the commands and turns errors into one line and an exit code.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 3 refused by a gate; 75 waiting for people.
+Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 3 refused by a gate; 75 waiting for people;
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -8,17 +9,37 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from seedgate.cli import cycle, data, generate, measure, review, stack
 from seedgate.errors import SeedgateError
 
 __all__ = ["app", "main"]
 
+
+class _StoppedError(SeedgateError):
+    """Ctrl-C; 128 and the signal's number, as shells have it."""
+
+    exit_code = 130
+
+
+class _Commands(TyperGroup):
+    """Keeps Ctrl-C from typer, which ends without a word or with "Aborted!", by its version."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _StoppedError("stopped; run the same command again to continue") from None
+
+
 app = typer.Typer(
     name="seedgate",
+    cls=_Commands,
     help=(
         "Synthetic training data that a human has approved, row by row.\n\n"
         "A workspace grows a verified baseline: generate with vLLM, review in Argilla, release what was "
@@ -81,9 +102,6 @@ def main() -> None:
     except SeedgateError as error:
         sys.stderr.write(f"seedgate: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("seedgate: stopped; run the same command again to continue\n")
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of a pipe went away; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,7 +20,10 @@ WATCH_EVERY_S = 20.0
 def cycle(
     workspace: WorkspaceDir = Path(),
     watch: Annotated[
-        bool, typer.Option("--watch", help="Wait for the reviewers instead of stopping.")
+        bool,
+        typer.Option(
+            "--watch", help="Wait for the reviewers instead of stopping, and go on after their last answer."
+        ),
     ] = False,
     cycles: Annotated[
         int | None, typer.Option(min=1, help="Stop when this many cycles are finished [default: one more].")
@@ -31,6 +34,7 @@ def cycle(
     """Do whatever can be done next: generate, push, pull, release, train, evaluate.
 
     Stops with exit code 75 while people are needed; run it again (or from a scheduler) and it continues.
+    With --watch it looks at Argilla every 20 s until the cycle is finished, or Ctrl-C (exit code 130).
 
     Example: seedgate cycle; echo $?
     """
@@ -45,27 +49,39 @@ def cycle(
         state = cycle_state(ws)
         last = cycles or (state.number if state.running else state.number + 1)
         done: list[dict[str, Any]] = []
-        while True:
-            try:
-                for step, result in steps(ws, stop_after=last, on_step=lambda s: _announce(s, quiet=json)):
-                    done.append({"step": str(step), "report": result})
-                    if not json and result is not None and step.name != "start":
-                        say(f"  {result}")
-                break
-            except WaitingError as waiting:
-                if not watch:
-                    raise
-                say(f"{waiting.message}; looking again every {WATCH_EVERY_S:.0f} s (Ctrl-C stops)")
-                time.sleep(WATCH_EVERY_S)
+        told = _Told(quiet=json)
+        for step, result in steps(
+            ws, stop_after=last, on_step=told.step, on_wait=told.waiting if watch else None
+        ):
+            done.append({"step": str(step), "report": result})
+            if not json and result is not None and step.name != "start":
+                say(f"  {result}")
         text = f"cycle {cycle_state(ws).number} is finished; `seedgate report` shows what it brought"
         emit({"done": done}, text, json_output=json)
 
 
-def _announce(step: Any, *, quiet: bool) -> Any:
-    if quiet:
-        return None
-    say(f"[{step}]")
-    return lines(f"  {step.name}")
+class _Told:
+    """Tells whoever watches of each step, and of what is waited for, once: a night has many looks at Argilla."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._step = ""
+        self._waiting = ""
+
+    def step(self, step: Any) -> Any:
+        """Announces a step; gives back where its progress goes."""
+        if self._quiet or str(step) == self._step:
+            return None
+        self._step = str(step)
+        say(f"[{step}]")
+        return lines(f"  {step.name}")
+
+    def waiting(self, error: WaitingError) -> None:
+        """Says what is waited for, if that is news, and waits a little."""
+        if error.message != self._waiting:
+            self._waiting = error.message
+            say(f"{error.message}; looking again every {WATCH_EVERY_S:g} s (Ctrl-C stops)")
+        time.sleep(WATCH_EVERY_S)
 
 
 def report(workspace: WorkspaceDir = Path(), json: Json = False) -> None:

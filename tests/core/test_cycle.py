@@ -1,0 +1,150 @@
+"""The cycle at fake servers: whatever can be done is done, people are waited for, and a watch goes on to the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from typer.testing import CliRunner
+
+from seedgate.cli import cycle as command
+from seedgate.cli.app import app
+from seedgate.cycle import Step, cycle_state, next_step, steps
+from seedgate.errors import WaitingError
+from seedgate.review import review_status
+from seedgate.workspace import Workspace
+from tests.fakes.argilla_server import OWNER_KEY, FakeArgilla
+from tests.fakes.reviewing import Reviewer
+from tests.fakes.vllm_server import FakeVllm
+
+WHOLE = ["start", "generate", "push", "review", "push", "review", "release", "finish"]
+"""A cycle of six candidates in waves of four; seeds are released before it."""
+
+
+@pytest.fixture
+def ws(make_workspace: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """A workspace that generates six candidates and asks `ana` about four of them at a time, without training."""
+    with FakeArgilla().serve() as argilla, FakeVllm() as vllm:
+        monkeypatch.setenv("SEEDGATE_ARGILLA_URL", argilla.url)
+        monkeypatch.setenv("SEEDGATE_ARGILLA_API_KEY", OWNER_KEY)
+        monkeypatch.setenv("SEEDGATE_VLLM_URLS", vllm.url)
+        settings = {
+            "vllm": {"model": vllm.model},
+            "generation": {"candidates": 6, "completions": 1, "concurrency": 1},
+            "review": {"wave_size": 4},
+            "cycle": {"train": False},
+        }
+        yield make_workspace(reviewers=("ana",), settings=settings)
+
+
+def answer_everything(ws: Workspace) -> None:
+    """What the reviewer does in Argilla: approves every record that is left."""
+    with Reviewer(ws, "ana") as ana:
+        left = [record for record in ana.records() if not record["responses"]]
+        for record in left:
+            ana.put(record, record["prefilled"] | {"decision": "approve"})
+    assert left
+
+
+def names(done: list[Step]) -> list[str]:
+    return [step.name for step in done]
+
+
+def test_without_a_watch_it_stops_where_people_are_needed_and_goes_on_when_run_again(ws: Workspace) -> None:
+    done: list[Step] = []
+
+    def go_on() -> None:
+        done.extend(step for step, _ in steps(ws, stop_after=1))
+
+    for _wave in range(2):
+        with pytest.raises(
+            WaitingError, match=r"\d candidates of cycle 1 wait for review at http://127"
+        ) as waits:
+            go_on()
+        assert waits.value.exit_code == 75
+        answer_everything(ws)
+    go_on()
+    assert names(done)[-2:] == ["release", "finish"]
+    assert cycle_state(ws).running is False
+    assert next_step(ws) == Step("start", 2)
+
+
+def test_a_watch_goes_on_by_itself_to_the_end_of_the_cycle_after_the_last_answer(ws: Workspace) -> None:
+    looks = 0
+
+    def wait(_: WaitingError) -> None:
+        nonlocal looks
+        looks += 1
+        if looks % 2 == 0:  # every other look finds nothing new
+            answer_everything(ws)
+
+    done = [step for step, _ in steps(ws, stop_after=1, on_wait=wait)]
+    assert names(done) == ["release", *WHOLE]
+    assert looks == 4
+    assert review_status(ws).open == 0
+    released = list(ws.ledger.events("release.created"))[-1].payload["counts"]
+    assert (released["seeds"], released["approved"]) == (12, ws.ledger.count("candidate.created"))
+    assert cycle_state(ws).running is False
+
+
+def test_the_command_says_once_what_it_waits_for_and_ends_with_0(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        assert seconds == command.WATCH_EVERY_S
+        looks += 1
+        if looks in (3, 4):
+            answer_everything(ws)
+
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    result = CliRunner().invoke(app, ["cycle", "--watch", "-w", str(ws.root)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "cycle 1 is finished; `seedgate report` shows what it brought\n"
+    assert result.stderr.count("; looking again every 20 s (Ctrl-C stops)") == 2, "once per wave"
+    assert result.stderr.count("[cycle 1: review]") == 2
+    assert result.stderr.rstrip().endswith("[cycle 1: finish]")
+
+
+def watch(ws: Workspace) -> subprocess.Popen[str]:
+    """`cycle --watch` in a process of its own, once it waits."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seedgate", "cycle", "--watch", "-w", str(ws.root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "looking again" in line:
+            return process
+    raise AssertionError(f"it ended with {process.wait()} before it waited")
+
+
+def test_ctrl_c_is_one_line_and_the_next_run_continues(ws: Workspace) -> None:
+    process = watch(ws)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert errors == "seedgate: stopped; run the same command again to continue\n"
+    done = [step for step, _ in steps(ws, stop_after=1, on_wait=lambda _: answer_everything(ws))]
+    assert names(done) == WHOLE[3:]
+
+
+def test_a_watch_holds_no_lease_so_that_others_can_work(ws: Workspace) -> None:
+    process = watch(ws)
+    try:
+        for stage in ("generate", "push", "pull", "release"):
+            with ws.ledger.lease(stage):
+                pass
+    finally:
+        process.kill()
+        process.communicate()
