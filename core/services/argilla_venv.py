@@ -18,6 +18,7 @@ from seedgate.errors import ServiceError
 from seedgate.files import atomic_write, os_errors
 from seedgate.locks import exclusive
 from seedgate.services.commands import Cancelled, run
+from seedgate.services.fetching import find_uv
 from seedgate.services.layout import require_space, seedgate_home
 
 __all__ = ["PINS", "ArgillaVenv"]
@@ -84,7 +85,7 @@ class ArgillaVenv:
 
     def _install_with_uv(self, log: Path, cancelled: Event | None) -> None:
         self._clear()
-        uv = _uv()
+        uv = find_uv()
         run(
             [uv, "venv", "--python", sys.executable, self.folder],
             log=log,
@@ -119,11 +120,3 @@ class ArgillaVenv:
         with os_errors(self.folder, "removing an incomplete environment"):
             if self.folder.exists():
                 shutil.rmtree(self.folder)
-
-
-def _uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.exists() else shutil.which("uv")
-    if found is None:
-        raise ServiceError("uv is not installed")
-    return found

