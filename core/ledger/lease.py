@@ -16,6 +16,7 @@ import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Connection, Engine
@@ -29,6 +30,9 @@ _log = logging.getLogger(__name__)
 
 LEASE_S = 60.0
 RENEW_S = 15.0
+
+_held: set[str] = set()
+"""Tokens of the leases that this process holds: a row that could not be deleted, on a full disk, holds nothing."""
 
 
 def process_started(pid: int) -> str | None:
@@ -82,7 +86,7 @@ class Lease:
         row = {"token": self.token, "holder": holder, "expires_at": self._expiry()}
         with guard(self._engine, "writing"), writing(self._engine) as connection:
             current = connection.execute(select(leases).where(leases.c.stage == self.stage)).first()
-            if current is not None and self._alive(current.holder, current.expires_at):
+            if current is not None and self._alive(current):
                 who = json.loads(current.holder)
                 raise BusyError(
                     f"another `{self.stage}` runs on this workspace"
@@ -91,18 +95,25 @@ class Lease:
                 )
             connection.execute(delete(leases).where(leases.c.stage == self.stage))
             connection.execute(insert(leases).values(stage=self.stage, **row))
+        _held.add(self.token)
         self._thread = threading.Thread(target=self._renew, name=f"lease-{self.stage}", daemon=True)
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failed: object, *_: object) -> None:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
-        with guard(self._engine, "writing"), writing(self._engine) as connection:
-            connection.execute(
-                delete(leases).where(leases.c.stage == self.stage, leases.c.token == self.token)
-            )
+        _held.discard(self.token)
+        try:
+            with guard(self._engine, "writing"), writing(self._engine) as connection:
+                connection.execute(
+                    delete(leases).where(leases.c.stage == self.stage, leases.c.token == self.token)
+                )
+        except LedgerError as error:
+            # What was done stands and what failed is told; the row that stays holds up nobody on this host.
+            level = logging.INFO if failed else logging.WARNING
+            _log.log(level, "the lease of %s was not given back: %s", self.stage, error)
 
     def check(self, connection: Connection) -> None:
         """Within an append's transaction: BusyError unless this lease is still held."""
@@ -120,11 +131,13 @@ class Lease:
         return (_now() + timedelta(seconds=LEASE_S)).isoformat()
 
     @staticmethod
-    def _alive(holder: str, expires_at: str) -> bool:
-        who = json.loads(holder)
-        if who["host"] == socket.gethostname():
-            return bool(process_started(int(who["pid"])) == who["started"])
-        return datetime.fromisoformat(expires_at) > _now()
+    def _alive(row: Any) -> bool:
+        who = json.loads(row.holder)
+        if who["host"] != socket.gethostname():
+            return datetime.fromisoformat(row.expires_at) > _now()
+        if who["pid"] == os.getpid() and row.token not in _held:
+            return False
+        return bool(process_started(int(who["pid"])) == who["started"])
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEW_S):

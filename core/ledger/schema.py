@@ -6,6 +6,7 @@ readers never wait for the writer. PostgreSQL takes the same statements.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,9 @@ _URL_HINT = "use sqlite:////folder/ledger.db or postgresql+psycopg://user@host/n
 _DAMAGED = ("malformed", "not a database", "no such table", "no such column")
 _UNDEFINED = ("42P01", "42703")
 """PostgreSQL's codes for a table and a column that are not there (its manual, appendix A)."""
+
+_SHARED_BYTES = 32 * 1024
+"""What opening a database in WAL mode takes on the disk (https://www.sqlite.org/walformat.html, the WAL index)."""
 
 metadata = MetaData()
 
@@ -157,8 +161,15 @@ def guard(engine: Engine, doing: str) -> Iterator[None]:
     except DatabaseError as error:
         # PostgreSQL's messages go on with the statement and with advice, each on a line of its own.
         reason = str(error.orig).strip().partition("\n")[0]
+        if reason == "disk I/O error" and _disk_is_full(engine):
+            reason = "the disk is full"  # no room for the file that WAL mode shares between processes
         told = f"{where(engine)}: {doing} the ledger failed: {reason}"
         raise LedgerError(told, hint=_advice(error, reason)) from error
+
+
+def _disk_is_full(engine: Engine) -> bool:
+    folder = Path(where(engine)).parent
+    return folder.is_dir() and shutil.disk_usage(folder).free < _SHARED_BYTES
 
 
 def _advice(error: DatabaseError, reason: str) -> str:

@@ -467,6 +467,17 @@ def test_the_same_process_cannot_hold_a_lease_twice(ledger: Ledger) -> None:
             pass
 
 
+def test_a_lease_that_could_not_be_given_back_holds_up_nobody(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ledger.lease("generate"):
+        sql(ledger, "ALTER TABLE leases RENAME TO out_of_reach")
+    assert "the lease of generate was not given back" in caplog.text
+    sql(ledger, "ALTER TABLE out_of_reach RENAME TO leases")
+    with ledger.lease("generate") as lease:
+        assert len(ledger.append([note(1)], lease=lease)) == 1
+
+
 def move_to_another_host(ledger: Ledger, expires: datetime) -> None:
     """As if the lease's holder ran elsewhere."""
     ((holder,),) = sql(ledger, "SELECT holder FROM leases")
