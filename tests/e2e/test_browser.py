@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Response, expect, sync_playwright
 
+from seedgate.finetune import release
 from seedgate.records import Decision
 from seedgate.review import decisions, pull, push, review_status
 from seedgate.workspace import Workspace
@@ -56,10 +58,10 @@ CORRECTED = "You charged my neighbour's card for my order."
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[BrowserContext]:
     """Chromium with a new profile."""
-    program = shutil.which("chromium")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         (pytest.fail if os.environ.get("SEEDGATE_TEST_ALL") else pytest.skip)(
-            "no chromium in PATH: install it to test the review page"
+            "neither chromium nor google-chrome in PATH: install one to test the review page"
         )
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
@@ -122,7 +124,7 @@ def outcome_of(found: dict[str, Decision], ws: Workspace) -> dict[str, Decision]
     return {bodies[id_]["text"]: decision for id_, decision in found.items()}
 
 
-def test_pull_yields_exactly_what_a_person_did_in_the_page(
+def test_pull_and_release_yield_exactly_what_a_person_did_in_the_page(
     argilla: Argilla,
     browser: BrowserContext,
     make_workspace: Callable[..., Workspace],
@@ -192,6 +194,14 @@ def test_pull_yields_exactly_what_a_person_did_in_the_page(
     assert "off_topic" in found[REJECTED].reason
     assert review_status(ws).open == 3
     assert pull(ws).recorded == 0
+
+    rows = pq.read_table(release(ws).path / "train.parquet").to_pylist()
+    assert len(rows) == 12 + 3
+    assert {(row["text"], row["label"]) for row in rows if row["origin"] != "seed"} == {
+        (INVISIBLE, "account"),
+        (APPROVED, "delivery"),
+        (CORRECTED, "billing"),
+    }
 
 
 def _screenshot(page: Page) -> None:

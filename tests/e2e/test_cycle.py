@@ -118,6 +118,7 @@ def test_200_rows_of_banking77_go_through_a_cycle(
     run_demo(folder, candidates=30, knowledge=gold)
 
     with Workspace(folder) as ws:
+        assert (ws.ledger.count("seed.verified"), len(labels)) == (200, 20)
         outcomes = {d.outcome for d in decisions(ws).values()}
         assert {"approved", "pending"} <= outcomes
         assert len({event.subject for event in ws.ledger.events("model.evaluated")}) == 3

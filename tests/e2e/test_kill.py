@@ -20,7 +20,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from seedgate.review import SimulatedReviewer, decisions, push
+from seedgate.finetune import release
+from seedgate.generator import generate
+from seedgate.review import SimulatedReviewer, decisions, pull, push
 from seedgate.seeds import example_workspace, lock, verify
 from seedgate.workspace import Workspace
 
@@ -95,10 +97,26 @@ def test_twenty_kills_lose_nothing_and_double_nothing(
         check_generation(ws)
         check_records(ws, stack)
         check_releases(ws)
+        check_that_nothing_is_left_to_do(ws)
     audit = subprocess.run(
         [sys.executable, "-m", "seedgate", "audit", "-w", str(folder)], capture_output=True, text=True
     )
     assert audit.returncode == 0, audit.stdout
+
+
+def check_that_nothing_is_left_to_do(ws: Workspace) -> None:
+    """Undisturbed, the same commands once more add nothing that exists: there was nothing left to catch up on."""
+
+    def existing() -> Counter[str]:
+        kinds = ("candidate.created", "round.opened", "round.pushed", "verdict.recorded", "release.created")
+        return Counter({kind: ws.ledger.count(kind) for kind in kinds})
+
+    before = existing()
+    generate(ws, candidates=60, cycle=1)
+    push(ws, cycle=1, simulated=True)
+    pull(ws)
+    assert not release(ws).created
+    assert existing() == before
 
 
 def check_generation(ws: Workspace) -> None:

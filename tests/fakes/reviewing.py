@@ -128,6 +128,13 @@ class Owner(_Person):
         record = self.record(text)
         self.call("PATCH", f"records/{record['id']}", json={"fields": record["fields"] | fields})
 
+    def add_reviewer(self, name: str, password: str) -> None:
+        """Lets somebody who is not on the workspace's list into the newest dataset, as an annotator."""
+        account = {"username": name, "first_name": name, "password": password, "role": "annotator"}
+        user = self.call("POST", "users", json=account)
+        workspace = self.datasets()[-1]["workspace_id"]
+        self.call("POST", f"workspaces/{workspace}/users", json={"user_id": user["id"]})
+
     def change_guidelines(self, guidelines: str) -> None:
         """Changes what the newest dataset tells its reviewer."""
         self.call("PATCH", f"datasets/{self.datasets()[-1]['id']}", json={"guidelines": guidelines})

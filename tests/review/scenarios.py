@@ -5,14 +5,17 @@ A class with these tests needs a fixture `review_workspace` as tests/review/conf
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from fakes.reviewing import Owner, Reviewer
 
 from seedgate.canonical import content_hash
 from seedgate.errors import ConfigError, RefusedError
+from seedgate.finetune import release
 from seedgate.ledger import NewEvent
 from seedgate.records import Decision
 from seedgate.review import (
@@ -26,6 +29,7 @@ from seedgate.review import (
     review_status,
 )
 from seedgate.workspace import Workspace
+from tests.review.conftest import TEXTS
 
 PUMP = "Where on earth is my new bicycle pump?"
 CARD = "You charged my neighbour's card instead of mine"
@@ -311,6 +315,36 @@ class Scenarios:
             anna.answer(PUMP, "reject")
         assert pull(ws).recalled == 1
         assert outcomes(ws, PUMP) == ["void"]
+
+    def test_only_what_an_assigned_reviewer_approved_as_pushed_reaches_a_release(
+        self, review_workspace: MakeWorkspace
+    ) -> None:
+        unread, foreign = "Nobody ever looked at this one", "My invoice went to the wrong street"
+        ws = review_workspace(one_reviewer=True, rows={**TEXTS, unread: "delivery", foreign: "billing"})
+        name = reviewers(ws)[0]
+        stranger, password = name.replace("anna", "stranger"), secrets.token_hex(8)
+        push(ws, cycle=1)
+        with Reviewer(ws, name) as anna, Owner(ws) as owner:
+            owner.add_reviewer(stranger, password)
+            with Reviewer(ws, stranger, password=password) as unlisted:
+                unlisted.answer(foreign, "approve")
+            owner.answer(unread, "approve")
+            anna.answer(CARD, "approve", status="draft")
+            anna.answer(SILLY, "approve", status="discarded")
+            owner.change_record(BOX, label="billing")  # edited by hand behind the reviewer's back
+            anna.answer(BOX, "approve")
+            anna.answer(MAIL, "approve")
+            anna.answer(PUMP, "approve")
+            anna.answer(FEE, "approve")
+            pull(ws)
+            assert outcomes(ws, FEE, MAIL, PUMP) == ["approved"] * 3
+            anna.answer(FEE, "reject")
+            owner.change_response(MAIL, decision="approve", corrected_label="billing")
+        pull(ws)
+        rows = pq.read_table(release(ws).path / "train.parquet").to_pylist()
+        assert [row["text"] for row in rows if row["origin"] != "seed"] == [PUMP]
+        assert len(rows) == 13
+        assert set(outcomes(ws, CARD, SILLY, BOX, MAIL, FEE, unread, foreign)) == {"pending", "rejected"}
 
     def test_every_character_comes_back(self, review_workspace: MakeWorkspace) -> None:
         hostile = [
