@@ -10,11 +10,12 @@ run `seedgate cycle` as often as it likes, and a kill at any instant costs only 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seedgate.errors import WaitingError
+from seedgate.errors import BusyError, RefusedError, WaitingError
 from seedgate.ledger import NewEvent
 from seedgate.workspace import Workspace
 
@@ -22,6 +23,8 @@ __all__ = ["CycleState", "Step", "begin_cycle", "cycle_state", "next_step", "run
 
 StepName = Literal["start", "generate", "push", "review", "release", "train", "evaluate", "finish"]
 """`review` is the step that only people can do."""
+
+log = logging.getLogger(__name__)
 
 ProgressFn = Callable[[int, int, str], None]
 
@@ -199,6 +202,7 @@ def _review(ws: Workspace, step: Step, state: CycleState, on_progress: ProgressF
     if step.name == "push":
         return push(ws, cycle=step.cycle, simulated=state.simulated, on_progress=on_progress)
     report = pull(ws, on_progress=on_progress)
+    _ask_adjudicator(ws)
     left = review_status(ws).open
     if left:
         raise WaitingError(
@@ -206,6 +210,16 @@ def _review(ws: Workspace, step: Step, state: CycleState, on_progress: ProgressF
             hint="decide them there, then run `seedgate cycle` again (or leave `seedgate cycle --watch` running)",
         )
     return report
+
+
+def _ask_adjudicator(ws: Workspace) -> None:
+    """Puts conflicts before the adjudicator; nothing waits for the answers, and no refusal stops a cycle."""
+    from seedgate.review import push_cases
+
+    try:
+        push_cases(ws)
+    except (RefusedError, BusyError) as error:
+        log.warning("nothing was put before the adjudicator: %s", error)
 
 
 def _measure(ws: Workspace, step: Step, on_progress: ProgressFn | None) -> Any:

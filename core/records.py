@@ -18,7 +18,10 @@ __all__ = [
     "Adjudication",
     "Assignment",
     "Candidate",
+    "Case",
+    "CaseAnswer",
     "Decision",
+    "Docket",
     "Example",
     "Outcome",
     "Provenance",
@@ -202,20 +205,84 @@ class Verdict(_Record):
     problem: str | None = None
 
 
-class Adjudication(_Record):
-    """How somebody who is none of the reviewers settled a conflict.
+class Docket(_Record):
+    """Cases put before one person in one Argilla dataset, create-only, under one version of the guidelines.
 
     Attributes:
+        kind: `adjudication`: what reviewers could not settle, before somebody who is none of them.
+            `second_look`: before the only reviewer there is, the row and the verified seed it clashes with (G8).
+        by: Who is asked.
+        schema_hash: Hash of the fields and questions of the dataset.
+        place: (Argilla workspace, Argilla dataset) names.
+    """
+
+    id: str
+    kind: Literal["adjudication", "second_look"]
+    by: str
+    guideline_hash: str
+    guidelines: str
+    schema_hash: str
+    place: tuple[str, str]
+    at: str
+
+
+class Case(_Record):
+    """One candidate in a docket.
+
+    Attributes:
+        record_id: Argilla's external id.
+        shown_hash: Hash of the body with the exact texts of the record, field name to text.
+        settles: Sequence number of the newest verdict that is shown.
+        corrections: Letter of a reviewer to the id of the correction that may be approved instead.
+    """
+
+    docket: str
+    candidate_id: str
+    record_id: str
+    shown_hash: str
+    settles: int
+    corrections: dict[str, str] = {}
+
+
+class CaseAnswer(_Record):
+    """Where an adjudication was given in Argilla.
+
+    Attributes:
+        shown_hash: Hash of the texts that the record showed when pulled; must equal the case's.
+        submitted_at: By Argilla's clock.
+        problem: Why the answer cannot count as it stands, or None.
+    """
+
+    docket: str
+    dataset_id: str
+    record_id: str
+    response_id: str
+    user_id: str
+    shown_hash: str
+    submitted_at: str
+    problem: str | None = None
+
+
+class Adjudication(_Record):
+    """How somebody settled what reviewers could not.
+
+    Attributes:
+        decision: `correct` approves a reviewer's correction in the candidate's place; None if the answer
+            cannot be understood.
+        corrected_hash: Id of the correction that was approved.
         settles: Sequence number of the newest verdict it took into account; a later verdict reopens the
             conflict.
+        answer: Where it was given in Argilla; None if on the shell.
     """
 
     candidate_id: str
     by: str
-    decision: Literal["approve", "reject"]
+    decision: Literal["approve", "reject", "correct"] | None
+    corrected_hash: str | None = None
     comment_hash: str | None = None
     guideline_hash: str
     settles: int
+    answer: CaseAnswer | None = None
 
 
 class Decision(_Record):

@@ -26,6 +26,10 @@ _BODIES: dict[str, Callable[[str, Any], list[Any]]] = {
         *(assignment.get("shown_hash") for assignment in payload["assignments"]),
     ],
     "verdict.recorded": lambda _, payload: [payload.get("comment_hash")],
+    "docket.opened": lambda _, payload: [
+        payload["docket"].get("guidelines"),
+        *(case.get("shown_hash") for case in payload["cases"]),
+    ],
     "adjudication.recorded": lambda _, payload: [payload.get("comment_hash")],
     "release.created": lambda _, payload: [payload["ids"]],
     "model.evaluated": lambda _, payload: [payload["predictions_hash"]],

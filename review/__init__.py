@@ -2,6 +2,7 @@
 
 from seedgate.review.adjudication import adjudicate, declare_compatible
 from seedgate.review.collect import PullReport, pull
+from seedgate.review.dockets import DocketReport, push_cases
 from seedgate.review.evidence import Facts
 from seedgate.review.facts import decisions
 from seedgate.review.gate import decide
@@ -10,6 +11,7 @@ from seedgate.review.simulated import SimulatedReport, SimulatedReviewer
 from seedgate.review.status import ReviewerStatus, ReviewStatus, open_assignments, review_status
 
 __all__ = [
+    "DocketReport",
     "Facts",
     "PullReport",
     "PushReport",
@@ -24,5 +26,6 @@ __all__ = [
     "open_assignments",
     "pull",
     "push",
+    "push_cases",
     "review_status",
 ]

@@ -10,6 +10,7 @@ from seedgate.errors import ConfigError, InputError, RefusedError
 from seedgate.ledger import NewEvent
 from seedgate.records import Adjudication, Decision, dump
 from seedgate.review.facts import decide_all
+from seedgate.review.rulings import needs_ruling
 from seedgate.review.state import ReviewState, read_state
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def adjudicate(
     decided = decide_all(ws, state, guideline_hash)
     candidate_id = _full_id(decided, candidate_id)
     found = decided[candidate_id]
-    if found.outcome != "conflict" and (found.outcome, found.invariant) != ("pending", "G8"):
+    if not needs_ruling(found):
         raise RefusedError(
             f"candidate {candidate_id[:12]} is {found.outcome} ({found.reason}): there is nothing to settle",
             hint="only what reviewers disagree on goes to an adjudicator; the rest needs review",

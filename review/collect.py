@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from seedgate.review.board import Board
+from seedgate.review.case_reading import CaseReading
 from seedgate.review.connect import connect
 from seedgate.review.delivery import Progress
 from seedgate.review.reading import Reading
@@ -31,7 +32,8 @@ class PullReport:
         datasets: Datasets that were read.
         recorded: Verdicts that are new in the ledger.
         decisions: Those by their decision; `malformed` where there is none.
-        changed: Verdicts that were changed or taken back since an earlier pull.
+        changed: Verdicts and adjudications that were changed or taken back since an earlier pull.
+        rulings: Adjudications that are new in the ledger.
         corrected: New candidates made of edits.
         dropped: Edits that a filter refused.
         skipped: Records that their reviewer discarded.
@@ -45,6 +47,7 @@ class PullReport:
     recorded: int = 0
     decisions: dict[str, int] = field(default_factory=dict)
     changed: int = 0
+    rulings: int = 0
     corrected: int = 0
     dropped: int = 0
     skipped: int = 0
@@ -58,6 +61,7 @@ class PullReport:
         parts = [f"{self.recorded} new verdicts" + (f" ({kinds})" if kinds else "")]
         for count, what in (
             (self.changed, "changed or taken back"),
+            (self.rulings, "adjudicated"),
             (self.corrected, "corrected into new candidates"),
             (self.dropped, "corrections dropped by a filter"),
             (self.skipped, "skipped"),
@@ -91,19 +95,22 @@ def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | N
         written: Counter[str] = Counter()
         anomalies: list[str] = []
         drafts = 0
-        if places:
+        if places or state.pushed_dockets:
             with connect(ws, board) as argilla:
-                reading = Reading(ws, state, argilla)
-                for done, place in enumerate(places, 1):
-                    events = list(reading.dataset(*place))
-                    for event in ws.ledger.append(events, lease=lease):
+                reading, cases = Reading(ws, state, argilla), CaseReading(ws, state, argilla)
+                found = [
+                    *((place[1], reading.dataset(*place)) for place in places),
+                    *((p.docket.by, cases.docket(p)) for p in state.pushed_dockets.values()),
+                ]
+                for done, (whose, events) in enumerate(found, 1):
+                    for event in ws.ledger.append(list(events), lease=lease):
                         written[_counted(event.kind, event.payload)] += 1
                         if event.kind == "review.anomaly":
                             anomalies.append(f"{event.payload['what']}: {event.payload['detail']}")
                     if on_progress is not None:
-                        on_progress(done, len(places), place[1])
+                        on_progress(done, len(found), whose)
                 drafts = reading.drafts
-    return _report(ws, written, anomalies, len(places), drafts)
+    return _report(ws, written, anomalies, len(places) + len(state.pushed_dockets), drafts)
 
 
 def _counted(kind: str, payload: Any) -> str:
@@ -120,7 +127,8 @@ def _report(
         datasets=datasets,
         recorded=sum(verdicts.values()),
         decisions=verdicts,
-        changed=written["verdict.changed"],
+        changed=written["verdict.changed"] + written["adjudication.changed"],
+        rulings=written["adjudication.recorded"],
         corrected=written["candidate.created"],
         dropped=written["candidate.dropped"],
         skipped=written["record.skipped"],

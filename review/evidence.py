@@ -6,9 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seedgate.records import Adjudication, Assignment, Round, Verdict
+from seedgate.records import Adjudication, Assignment, Case, Docket, Round, Verdict
 
-__all__ = ["STALE", "Facts", "Fault", "Heard", "PushedRound", "Settled", "fault", "in_force"]
+__all__ = [
+    "STALE",
+    "Facts",
+    "Fault",
+    "Heard",
+    "PushedDocket",
+    "PushedRound",
+    "Settled",
+    "fault",
+    "in_force",
+]
 
 
 class Heard(NamedTuple):
@@ -34,6 +44,16 @@ class PushedRound:
     pusher: str
 
 
+@dataclass(frozen=True, slots=True)
+class PushedDocket:
+    """A docket whose records are before the person asked, whose account is `user_id`."""
+
+    docket: Docket
+    dataset_id: str
+    user_id: str
+    pusher: str
+
+
 @dataclass(frozen=True)
 class Facts:
     """All that the gate may know about one candidate.
@@ -46,6 +66,8 @@ class Facts:
         guideline_hash: Of the guidelines in force; `compatible` are older ones that count as equal.
         skipped, lost: Record ids that their reviewer discarded, or that vanished from Argilla.
         retired: Reviewers who are no longer on the workspace's list: nobody waits for them.
+        adjudications: On it, and those on its original that approved it as the correction.
+        cases, dockets: By record id and by id; where those of them that came through Argilla were asked for.
         released: Whether a release has it: then a changed guideline no longer matters.
         recalled: Why it was taken out of a release, if it was.
         quarantined: Reviewers whose unreleased approvals do not count for now (G6).
@@ -68,6 +90,8 @@ class Facts:
     lost: frozenset[str] = frozenset()
     retired: frozenset[str] = frozenset()
     adjudications: tuple[Settled, ...] = ()
+    cases: Mapping[str, Case] = field(default_factory=dict)
+    dockets: Mapping[str, PushedDocket] = field(default_factory=dict)
     released: bool = False
     recalled: str | None = None
     quarantined: frozenset[str] = frozenset()

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seedgate.errors import SeedgateError
 from seedgate.records import Assignment, Decision
 from seedgate.review.checks import ContentChecks
-from seedgate.review.evidence import Facts, Heard
+from seedgate.review.evidence import Facts, Heard, Settled
 from seedgate.review.gate import decide
 from seedgate.review.state import ReviewState, read_state
 
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["decide_all", "decisions", "facts_of", "outcomes"]
+__all__ = ["decide_all", "decisions", "facts_of", "outcomes", "root_of"]
 
 
 def decisions(
@@ -51,6 +51,7 @@ def facts_of(ws: Workspace, state: ReviewState, guideline_hash: str) -> Iterator
     assignments, verdicts = state.of_candidate(), _verdicts_of(state)
     for candidate_id, born in state.candidates.items():
         known = _assignments_of(candidate_id, born.edited_from, assignments)
+        settled = _adjudications_of(state, candidate_id, born.edited_from)
         rounds = {assignment.round for assignment in known.values()}
         yield Facts(
             candidate_id=candidate_id,
@@ -69,7 +70,8 @@ def facts_of(ws: Workspace, state: ReviewState, guideline_hash: str) -> Iterator
             skipped=frozenset(known.keys() & state.skipped),
             lost=frozenset(known.keys() & state.lost),
             retired=frozenset(asked - on_list),
-            adjudications=tuple(state.adjudications.get(candidate_id, ())),
+            adjudications=settled,
+            **_asked_for(state, settled),
             released=candidate_id in state.released,
             recalled=state.recalled.get(candidate_id),
         )
@@ -97,6 +99,24 @@ def _assignments_of(
     return {assignment.record_id: assignment for assignment in found}
 
 
+def _adjudications_of(state: ReviewState, candidate_id: str, original: str | None) -> tuple[Settled, ...]:
+    """Those on a candidate, and those on its original that chose it as the correction."""
+    inherited = state.adjudications.get(original, ()) if original else ()
+    chosen = [settled for settled in inherited if settled.adjudication.corrected_hash == candidate_id]
+    return (*state.adjudications.get(candidate_id, ()), *chosen)
+
+
+def _asked_for(state: ReviewState, settled: Iterable[Settled]) -> dict[str, Any]:
+    """The cases and dockets that the adjudications name, as far as there are such."""
+    answers = [s.adjudication.answer for s in settled if s.adjudication.answer is not None]
+    return {
+        "cases": {a.record_id: state.cases[a.record_id] for a in answers if a.record_id in state.cases},
+        "dockets": {
+            a.docket: state.pushed_dockets[a.docket] for a in answers if a.docket in state.pushed_dockets
+        },
+    }
+
+
 def _check_contents(ws: Workspace, facts: dict[str, Facts], out: dict[str, Decision]) -> None:
     """Looks at the content of those that would be approved: G7, G8 and whether it still fits the task."""
     approved = [candidate_id for candidate_id, decision in out.items() if decision.outcome == "approved"]
@@ -118,7 +138,7 @@ def _allow_one_descendant(state: ReviewState, facts: Mapping[str, Facts], out: d
     families: dict[str, list[str]] = defaultdict(list)
     for candidate_id, decision in out.items():
         if decision.outcome == "approved":
-            families[_root(state, candidate_id)].append(candidate_id)
+            families[root_of(state, candidate_id)].append(candidate_id)
     for family in families.values():
         if len(family) > 1:
             out.update(_one_of({id_: facts[id_] for id_ in family}, out))
@@ -142,7 +162,8 @@ def _one_of(family: Mapping[str, Facts], decided: Mapping[str, Decision]) -> dic
     return again
 
 
-def _root(state: ReviewState, candidate_id: str) -> str:
+def root_of(state: ReviewState, candidate_id: str) -> str:
+    """The original that a candidate was corrected from, by however many steps; itself if from none."""
     seen = {candidate_id}
     while (original := state.candidates[candidate_id].edited_from) in state.candidates:
         if original is None or original in seen:

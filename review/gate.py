@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from seedgate.records import Adjudication, Decision, Outcome, Verdict
-from seedgate.review.evidence import STALE, Facts, Fault, Heard, fault, in_force
+from seedgate.review.evidence import STALE, Facts, Fault, Heard, fault
+from seedgate.review.rulings import ruling_on, second_look, upholds
 
 __all__ = ["decide"]
 
@@ -34,9 +35,8 @@ def decide(facts: Facts) -> Decision:
         return _disputed(facts, approvals, refusals)
     if refusals:
         return _refused(facts, refusals)
-    enough = _quorum(facts, approvals)
-    if enough is not None:
-        return _approved(facts, enough)
+    if _quorum(facts, approvals) or _chosen_correction(facts, approvals):
+        return _approved(facts, approvals)
     return _pending(facts, approvals, faults)
 
 
@@ -66,60 +66,55 @@ def _stale_refusal(found: Fault, heard: Heard) -> bool:
     return found == STALE and (verdict.decision == "reject" or (verdict.decision == "edit" and changed))
 
 
-def _quorum(facts: Facts, approvals: list[Heard]) -> list[Heard] | None:
-    """The approvals that suffice, each by the quorum of the round it was given in; None if none do."""
+def _quorum(facts: Facts, approvals: list[Heard]) -> bool:
+    """Whether the approvals suffice, each by the quorum of the round it was given in."""
     needs = {heard: facts.rounds[heard.verdict.round].round.quorum for heard in approvals}
     for quorum in sorted(set(needs.values())):
         enough = [heard for heard in approvals if needs[heard] <= quorum]
         if len({heard.verdict.reviewer for heard in enough}) >= max(quorum, 1):
-            return approvals
-    return None
+            return True
+    return False
+
+
+def _chosen_correction(facts: Facts, approvals: list[Heard]) -> bool:
+    """Whether an adjudicator decided a conflict over the original for this correction of it."""
+    ruling = ruling_on(facts, approvals) if approvals else None
+    return ruling is not None and ruling.decision == "correct" and upholds(facts, ruling)
 
 
 def _approved(facts: Facts, approvals: list[Heard]) -> Decision:
-    ruling = _ruling(facts, approvals)
-    if ruling is not None and ruling.decision == "reject":
-        return _overruled(facts, ruling, approvals)
+    ruling = ruling_on(facts, approvals)
+    look = second_look(facts, approvals)
+    for settled in (ruling, look):
+        if settled is not None and not upholds(facts, settled):
+            return _overruled(facts, settled, approvals)
     if facts.unfit is not None:
         return _decision(facts, "pending", "G9", f"no example of the task any more: {facts.unfit}", approvals)
-    if ruling is not None:
+    # Who chose a correction has not seen what it clashes with: that is asked about the correction itself.
+    if ruling is not None and ruling.decision == "approve":
         return _decision(facts, "approved", "G4", f"settled by {ruling.by}", approvals)
     if facts.rivals:
         reason = f"another correction of the same original is approved: {facts.rivals[0][:12]}"
         return _decision(facts, "conflict", "G5", reason, approvals)
-    if facts.clash is not None:
+    if facts.clash is not None and look is None:
         return _decision(facts, "pending", "G8", f"needs adjudication: {facts.clash}", approvals)
-    return _decision(facts, "approved", "G4", f"approved by {', '.join(_names(approvals))}", approvals)
+    said = f"settled by {ruling.by}" if ruling else f"approved by {', '.join(_names(approvals))}"
+    return _decision(facts, "approved", "G4", said, approvals)
 
 
 def _disputed(facts: Facts, approvals: list[Heard], refusals: list[Heard]) -> Decision:
-    ruling = _ruling(facts, [*approvals, *refusals])
+    ruling = ruling_on(facts, [*approvals, *refusals])
     if ruling is not None:
-        return (
-            _approved(facts, approvals)
-            if ruling.decision == "approve"
-            else _overruled(facts, ruling, refusals)
-        )
+        upheld = upholds(facts, ruling)
+        return _approved(facts, approvals) if upheld else _overruled(facts, ruling, refusals)
     reason = f"{', '.join(_names(approvals))} approved, {', '.join(_names(refusals))} did not"
     return _decision(facts, "conflict", "G4", reason, [*approvals, *refusals])
 
 
-def _ruling(facts: Facts, heard: list[Heard]) -> Adjudication | None:
-    """What an adjudicator made of these verdicts: one who is no reviewer of them, and has seen them all."""
-    newest = max(h.seq for h in heard)
-    asked = {a.reviewer for a in facts.assignments.values()} | {h.verdict.reviewer for h in facts.verdicts}
-    for _, adjudication in sorted(facts.adjudications, key=lambda settled: settled.seq, reverse=True):
-        if (
-            adjudication.candidate_id == facts.candidate_id
-            and adjudication.settles >= newest
-            and adjudication.by not in asked
-            and (facts.released or in_force(facts, adjudication.guideline_hash))
-        ):
-            return adjudication
-    return None
-
-
 def _overruled(facts: Facts, ruling: Adjudication, heard: list[Heard]) -> Decision:
+    if ruling.decision == "correct":
+        reason = f"settled by {ruling.by}, who chose the correction {str(ruling.corrected_hash)[:12]}"
+        return _decision(facts, "rejected", "G5", reason, heard)
     return _decision(facts, "rejected", "G4", f"settled by {ruling.by}", heard)
 
 

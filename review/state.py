@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from seedgate.ledger import Event, Ledger
-from seedgate.records import Adjudication, Assignment, Round, Verdict
-from seedgate.review.evidence import Heard, PushedRound, Settled
+from seedgate.records import Adjudication, Assignment, Case, Docket, Round, Verdict
+from seedgate.review.evidence import Heard, PushedDocket, PushedRound, Settled
 
 __all__ = ["Born", "ReviewState", "read_state"]
 
@@ -37,6 +37,9 @@ class ReviewState:
         versions: Response id to its newest key part in the ledger, standing or taken back.
         skipped: Record ids that their reviewer discarded last.
         lost: Record ids that are gone from Argilla.
+        dockets: Every docket, in order; `pushed_dockets` those whose records are before the person asked.
+        cases: By record id.
+        adjudications: Candidate id to the standing ones.
         released: Candidate id to the last release that has it.
     """
 
@@ -51,6 +54,9 @@ class ReviewState:
     verdicts: dict[str, Heard] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
+    dockets: dict[str, Docket] = field(default_factory=dict)
+    pushed_dockets: dict[str, PushedDocket] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)
     adjudications: dict[str, list[Settled]] = field(default_factory=lambda: defaultdict(list))
     compatible: set[frozenset[str]] = field(default_factory=set)
     released: dict[str, str] = field(default_factory=dict)
@@ -64,6 +70,11 @@ class ReviewState:
     def half_pushed(self) -> Round | None:
         """The round that a killed push left behind, if any."""
         return next((r for r in self.opened.values() if r.id not in self.pushed), None)
+
+    def rulings(self) -> dict[str, Settled]:
+        """The standing adjudications that were given in Argilla, by response id."""
+        given = (settled for each in self.adjudications.values() for settled in each)
+        return {s.adjudication.answer.response_id: s for s in given if s.adjudication.answer is not None}
 
     def of_candidate(self) -> dict[str, list[Assignment]]:
         """Candidate id to its assignments."""
@@ -150,9 +161,39 @@ def _compatible(state: ReviewState, event: Event, _: Ledger) -> None:
     state.compatible.add(frozenset((event.subject, event.payload["with"])))
 
 
+def _docket_opened(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.dockets[event.subject] = Docket.model_validate(event.payload["docket"])
+    for item in event.payload["cases"]:
+        case = Case.model_validate(item)
+        state.cases[case.record_id] = case
+
+
+def _docket_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
+    payload = event.payload
+    state.pushed_dockets[event.subject] = PushedDocket(
+        state.dockets[event.subject], payload["dataset_id"], payload["user_id"], payload["pusher"]
+    )
+
+
 def _adjudication(state: ReviewState, event: Event, _: Ledger) -> None:
     settled = Settled(event.seq, Adjudication.model_validate(event.payload))
+    answer = settled.adjudication.answer
+    if answer is not None:
+        _forget(state, event.subject, answer.response_id)
     state.adjudications[event.subject].append(settled)
+
+
+def _adjudication_changed(state: ReviewState, event: Event, _: Ledger) -> None:
+    # What it changed into, if it is an answer again, follows as an adjudication of its own.
+    _forget(state, event.subject, event.payload["response_id"])
+
+
+def _forget(state: ReviewState, candidate_id: str, response_id: str) -> None:
+    state.adjudications[candidate_id] = [
+        settled
+        for settled in state.adjudications[candidate_id]
+        if settled.adjudication.answer is None or settled.adjudication.answer.response_id != response_id
+    ]
 
 
 def _release(state: ReviewState, event: Event, ledger: Ledger) -> None:
@@ -177,7 +218,10 @@ _FOLDS: dict[str, _Fold] = {
     "record.skipped": _skipped,
     "review.anomaly": _anomaly,
     "guidelines.compatible": _compatible,
+    "docket.opened": _docket_opened,
+    "docket.pushed": _docket_pushed,
     "adjudication.recorded": _adjudication,
+    "adjudication.changed": _adjudication_changed,
     "release.created": _release,
     "row.recalled": _recalled,
 }

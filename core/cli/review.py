@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from seedgate.cli.options import DryRun, Json, WorkspaceDir
-from seedgate.cli.output import emit, progress
+from seedgate.cli.output import as_json, emit, progress
 
 __all__ = ["adjudicate", "pull", "push"]
 
@@ -23,12 +23,14 @@ def push(
 ) -> None:
     """Put the next wave of candidates before the reviewers in Argilla.
 
-    Safe to repeat: an interrupted push is completed, nothing is pushed twice.
+    What reviewers disagree on goes to the adjudicator's own dataset, if one is named. Safe to repeat: an
+    interrupted push is completed, nothing is pushed twice.
 
     Example: seedgate push
     """
     from seedgate.cycle import cycle_state
     from seedgate.review import push as run
+    from seedgate.review import push_cases
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws, progress("pushing", quiet=json) as on_progress:
@@ -41,7 +43,9 @@ def push(
             on_progress=on_progress,
             dry_run=dry_run,
         )
-    emit(report, str(report), json_output=json)
+        docket = push_cases(ws, dry_run=dry_run)
+    said = f"{report}; {docket}" if docket.docket else str(report)
+    emit(as_json(report) | {"docket": as_json(docket)}, said, json_output=json)
 
 
 def pull(workspace: WorkspaceDir = Path(), json: Json = False) -> None:

@@ -13,6 +13,7 @@ from seedgate.review import decisions, pull, push
 from seedgate.review.argilla import ArgillaBoard
 from seedgate.workspace import Workspace
 from tests.e2e.conftest import Argilla
+from tests.review.case_scenarios import CaseScenarios
 from tests.review.conftest import TEXTS
 from tests.review.scenarios import Scenarios
 
@@ -44,6 +45,10 @@ def review_workspace(
         return ws
 
     return make
+
+
+class TestAdjudicationAtARealArgilla(CaseScenarios):
+    """See `CaseScenarios`."""
 
 
 class TestAtARealArgilla(Scenarios):

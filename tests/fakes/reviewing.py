@@ -101,6 +101,16 @@ class Owner(_Person):
             )["items"]
         ]
 
+    def cases(self, place: tuple[str, str] | None) -> list[Json]:
+        """All records of the dataset with these (workspace, dataset) names, with responses."""
+        params = {"include": "responses", "limit": 1000}
+        found = [d["id"] for d in self.call("GET", "me/datasets")["items"] if place and d["name"] == place[1]]
+        return [
+            record
+            for id_ in found
+            for record in self.call("GET", f"datasets/{id_}/records", params=params)["items"]
+        ]
+
     def record(self, text: str) -> Json:
         """The newest record that shows this text."""
         return [r for r in self.records() if unshow(r["fields"]["text"]) == text][-1]

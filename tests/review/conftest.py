@@ -11,7 +11,7 @@ from fakes.argilla_server import OWNER_KEY, FakeArgilla
 
 from seedgate.workspace import Workspace
 
-pytest.register_assert_rewrite("tests.review.scenarios")
+pytest.register_assert_rewrite("tests.review.scenarios", "tests.review.case_scenarios")
 
 TEXTS = {
     "Where on earth is my new bicycle pump?": "delivery",
