@@ -155,6 +155,7 @@ class Round(_Record):
         schema_hash: Hash of the fields and questions that reviewers see.
         reviewers: Who the wave's assignments go to; `simulated` names those of them that are programs.
         datasets: Reviewer to (Argilla workspace, Argilla dataset) names, create-only.
+        purpose: `seeds`: its records are seeds to be verified, not candidates.
     """
 
     id: str
@@ -169,6 +170,7 @@ class Round(_Record):
     simulated: tuple[str, ...] = ()
     datasets: dict[str, tuple[str, str]]
     at: str
+    purpose: Literal["candidates", "seeds"] = "candidates"
 
 
 class Verdict(_Record):

@@ -22,6 +22,7 @@ from seedgate.ledger import Event, Fault
 from seedgate.records import Decision
 from seedgate.review.facts import facts_of
 from seedgate.review.gate import decide
+from seedgate.review.seed_verdicts import approved_seeds
 from seedgate.review.state import read_state
 from seedgate.workspace import Workspace
 
@@ -89,7 +90,7 @@ def evidence_faults(ws: Workspace, event: Event, manifest: Manifest) -> Iterator
     where = f"release {manifest.name}"
     yield from _head_faults(ws, event, manifest)
     seeds = sign_offs(ws.ledger, up_to=manifest.ledger_seq)
-    approved = _approved(ws, manifest)
+    approved, reviewed = _approved(ws, manifest), _reviewed_seeds(ws, manifest)
     for row in manifest.rows:
         name = f"row {row.id[:12]}"
         if row.origin == "seed":
@@ -97,6 +98,8 @@ def evidence_faults(ws: Workspace, event: Event, manifest: Manifest) -> Iterator
                 yield Fault(where, f"{name}: was no verified seed when the release was made")
             elif seeds[row.id] != row.vouched_by:
                 yield Fault(where, f"{name}: the ledger says otherwise about who vouched for it")
+            elif row.vouched_by is None and row.id not in reviewed:
+                yield Fault(where, f"{name}: its seed was not approved in Argilla when the release was made")
         elif (decision := approved.get(row.id)) is None:
             yield Fault(where, f"{name}: was not approved when the release was made")
         elif not _same_evidence(row, decision):
@@ -129,6 +132,15 @@ def _approved(ws: Workspace, manifest: Manifest) -> dict[str, Decision]:
     state = read_state(ws.ledger, up_to=manifest.ledger_seq)
     found = (decide(facts) for facts in facts_of(ws, state, manifest.guideline_hash))
     return {decision.candidate_id: decision for decision in found if decision.outcome == "approved"}
+
+
+def _reviewed_seeds(ws: Workspace, manifest: Manifest) -> set[str]:
+    """Seeds that the verdicts of that time approved; for those that nobody vouched for."""
+    if all(row.origin != "seed" or row.vouched_by for row in manifest.rows):
+        return set()
+    state = read_state(ws.ledger, up_to=manifest.ledger_seq, purpose="seeds")
+    found = approved_seeds(ws, state, manifest.guideline_hash, {row.id for row in manifest.rows})
+    return {id_ for id_, decision in found.items() if decision.outcome == "approved"}
 
 
 def _same_evidence(row: ManifestRow, decision: Decision) -> bool:

@@ -14,7 +14,7 @@ __all__ = ["COLUMNS", "column_names", "fields_of", "read_table", "row_values", "
 
 COLUMNS = {
     "id": "content hash of the task's fields",
-    "origin": "`seed`: verified before the first generation; `approved`: generated, then approved in review",
+    "origin": "`seed`: verified by an expert; `approved`: generated, then approved in review",
     "tags": "what kind of row it is, such as `core` or `edge`",
     "simulated": "true if a program, not a person, gave an approval that the row rests on",
     "guideline_hash": "SHA-256 of the guidelines that the row was approved under",

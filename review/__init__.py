@@ -7,6 +7,7 @@ from seedgate.review.evidence import Facts
 from seedgate.review.facts import decisions
 from seedgate.review.gate import decide
 from seedgate.review.rounds import PushReport, push
+from seedgate.review.seed_rounds import SeedPushReport, push_seeds
 from seedgate.review.simulated import SimulatedReport, SimulatedReviewer
 from seedgate.review.status import ReviewerStatus, ReviewStatus, open_assignments, review_status
 
@@ -17,6 +18,7 @@ __all__ = [
     "PushReport",
     "ReviewStatus",
     "ReviewerStatus",
+    "SeedPushReport",
     "SimulatedReport",
     "SimulatedReviewer",
     "adjudicate",
@@ -27,5 +29,6 @@ __all__ = [
     "pull",
     "push",
     "push_cases",
+    "push_seeds",
     "review_status",
 ]

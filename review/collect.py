@@ -7,7 +7,7 @@ where it stopped. Nothing here decides: that is the gate's work, on what is reco
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from seedgate.review.board import Board
@@ -15,7 +15,8 @@ from seedgate.review.case_reading import CaseReading
 from seedgate.review.connect import connect
 from seedgate.review.delivery import Progress
 from seedgate.review.reading import Reading
-from seedgate.review.state import read_state
+from seedgate.review.seed_verdicts import SeedCorrections, settled_seeds
+from seedgate.review.state import ReviewState, read_state
 from seedgate.review.status import open_assignments
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ class PullReport:
         decisions: Those by their decision; `malformed` where there is none.
         changed: Verdicts and adjudications that were changed or taken back since an earlier pull.
         rulings: Adjudications that are new in the ledger.
-        corrected: New candidates made of edits.
+        corrected: New candidates and seeds made of edits.
         dropped: Edits that a filter refused.
         skipped: Records that their reviewer discarded.
         drafts: Answers that are saved but not submitted; they never count.
         recalled: Released rows whose verdict changed.
+        seeds_verified, seeds_withdrawn: Seeds that reviewers approved; that they no longer do.
+        seeds_refused: Seeds that were approved and still can't be verified, and why, one line each.
         anomalies: What is new and wrong, one line each.
         open: Records that still wait for an answer.
     """
@@ -53,6 +56,9 @@ class PullReport:
     skipped: int = 0
     drafts: int = 0
     recalled: int = 0
+    seeds_verified: int = 0
+    seeds_withdrawn: int = 0
+    seeds_refused: tuple[str, ...] = ()
     anomalies: tuple[str, ...] = ()
     open: int = 0
 
@@ -62,15 +68,17 @@ class PullReport:
         for count, what in (
             (self.changed, "changed or taken back"),
             (self.rulings, "adjudicated"),
-            (self.corrected, "corrected into new candidates"),
+            (self.corrected, "corrected into new examples"),
             (self.dropped, "corrections dropped by a filter"),
             (self.skipped, "skipped"),
             (self.recalled, "released rows recalled"),
+            (self.seeds_verified, "seeds verified"),
+            (self.seeds_withdrawn, "seeds verified no more"),
             (self.drafts, "drafts, which do not count"),
         ):
             parts += [f"{count} {what}"] if count else []
         parts.append(f"{self.open} open")
-        return "; ".join([", ".join(parts), *self.anomalies])
+        return "; ".join([", ".join(parts), *self.seeds_refused, *self.anomalies])
 
 
 def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | None = None) -> PullReport:
@@ -86,19 +94,18 @@ def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | N
         BusyError: Another pull is running.
     """
     with ws.ledger.lease("pull") as lease:
-        state = read_state(ws.ledger)
-        places = [
-            (round_id, reviewer, dataset_id)
-            for round_id, datasets in state.datasets.items()
-            for reviewer, dataset_id in datasets.items()
-        ]
+        state, seeds = read_state(ws.ledger), read_state(ws.ledger, purpose="seeds")
+        places, seed_places = _places(state), _places(seeds)
         written: Counter[str] = Counter()
         anomalies: list[str] = []
         drafts = 0
-        if places or state.pushed_dockets:
+        refused: tuple[str, ...] = ()
+        if places or seed_places or state.pushed_dockets:
             with connect(ws, board) as argilla:
                 reading, cases = Reading(ws, state, argilla), CaseReading(ws, state, argilla)
+                of_seeds = Reading(ws, seeds, argilla, SeedCorrections(ws))
                 found = [
+                    *((place[1], of_seeds.dataset(*place)) for place in seed_places),
                     *((place[1], reading.dataset(*place)) for place in places),
                     *((p.docket.by, cases.docket(p)) for p in state.pushed_dockets.values()),
                 ]
@@ -109,8 +116,20 @@ def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | N
                             anomalies.append(f"{event.payload['what']}: {event.payload['detail']}")
                     if on_progress is not None:
                         on_progress(done, len(found), whose)
-                drafts = reading.drafts
-    return _report(ws, written, anomalies, len(places) + len(state.pushed_dockets), drafts)
+                drafts = reading.drafts + of_seeds.drafts
+            settled, refused = settled_seeds(ws)
+            written.update(event.kind for event in ws.ledger.append(settled, lease=lease))
+    datasets = len(places) + len(seed_places) + len(state.pushed_dockets)
+    return replace(_report(ws, written, anomalies, datasets, drafts), seeds_refused=refused)
+
+
+def _places(state: ReviewState) -> list[tuple[str, str, str]]:
+    """(round, reviewer, dataset id) of everything that was pushed."""
+    return [
+        (round_id, reviewer, dataset_id)
+        for round_id, datasets in state.datasets.items()
+        for reviewer, dataset_id in datasets.items()
+    ]
 
 
 def _counted(kind: str, payload: Any) -> str:
@@ -129,10 +148,12 @@ def _report(
         decisions=verdicts,
         changed=written["verdict.changed"] + written["adjudication.changed"],
         rulings=written["adjudication.recorded"],
-        corrected=written["candidate.created"],
+        corrected=written["candidate.created"] + written["seed.added"],
         dropped=written["candidate.dropped"],
         skipped=written["record.skipped"],
         drafts=drafts,
+        seeds_verified=written["seed.verified"],
+        seeds_withdrawn=written["seed.withdrawn"],
         recalled=written["row.recalled"],
         anomalies=tuple(anomalies),
         open=open_assignments(ws),

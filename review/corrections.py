@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from seedgate.generator.filters.chain import FilterChain
 from seedgate.ledger import NewEvent
@@ -15,7 +15,14 @@ from seedgate.review.state import ReviewState
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["Corrections"]
+__all__ = ["Correcting", "Corrections"]
+
+
+class Correcting(Protocol):
+    """Turns edits into events."""
+
+    def of(self, verdict: Verdict, corrected: Mapping[str, Any] | None, opened: Round) -> NewEvent | None:
+        """The event that an edit calls for, None if nothing is new."""
 
 
 class Corrections:

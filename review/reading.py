@@ -11,7 +11,7 @@ from seedgate.canonical import content_hash, sha256
 from seedgate.ledger import NewEvent
 from seedgate.records import Assignment, Verdict, dump
 from seedgate.review.board import Account, Board, StoredRecord, StoredResponse
-from seedgate.review.corrections import Corrections
+from seedgate.review.corrections import Correcting, Corrections
 from seedgate.review.state import ReviewState
 from seedgate.review.verdicts import Asked, in_utc, pace, read_verdict, response_key
 
@@ -24,12 +24,14 @@ __all__ = ["Reading"]
 class Reading:
     """Turns datasets into events; knows what the ledger had before and what this pull added."""
 
-    def __init__(self, ws: Workspace, state: ReviewState, board: Board) -> None:
+    def __init__(
+        self, ws: Workspace, state: ReviewState, board: Board, corrections: Correcting | None = None
+    ) -> None:
         self._ws = ws
         self._state = state
         self._board = board
         self._accounts: dict[str, Account] = board.accounts()
-        self._corrections = Corrections(ws, state)
+        self._corrections = corrections or Corrections(ws, state)
         self._times: dict[str, list[str]] = defaultdict(list)
         for heard in state.verdicts.values():
             insort(self._times[heard.verdict.reviewer], heard.verdict.submitted_at)

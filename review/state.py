@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from seedgate.ledger import Event, Ledger
 from seedgate.records import Adjudication, Assignment, Case, Docket, Round, Verdict
@@ -93,20 +93,38 @@ class ReviewState:
         return frozenset(version for pair in pairs for version in pair) - {guideline_hash}
 
 
-def read_state(ledger: Ledger, *, up_to: int | None = None) -> ReviewState:
+def read_state(
+    ledger: Ledger, *, up_to: int | None = None, purpose: Literal["candidates", "seeds"] = "candidates"
+) -> ReviewState:
     """Reads the ledger's events about review, in order.
 
     Args:
         ledger: The workspace's.
         up_to: Number of the last event to take into account; all if not given.
+        purpose: Which rounds to read: a verdict on a seed must never speak of a candidate of the same
+            content, nor the other way round.
     """
     state = ReviewState()
-    for event in ledger.events(*_FOLDS):
+    folds = _FOLDS if purpose == "candidates" else _SEED_FOLDS
+    others: set[str] = set()
+    for event in ledger.events(*folds):
         if up_to is not None and event.seq > up_to:
             break
-        _FOLDS[event.kind](state, event, ledger)
+        if _is_elsewhere(event, purpose, others):
+            continue
+        folds[event.kind](state, event, ledger)
         state.head = event.seq
     return state
+
+
+def _is_elsewhere(event: Event, purpose: str, others: set[str]) -> bool:
+    """Whether an event belongs to a round of the other purpose; those are noted in `others`."""
+    round_id = event.payload.get("round")
+    if event.kind == "round.opened":
+        if event.payload["round"].get("purpose", "candidates") != purpose:
+            others.add(event.subject)
+        return event.subject in others
+    return (event.subject if event.kind == "round.pushed" else round_id) in others
 
 
 def _workspace(state: ReviewState, event: Event, _: Ledger) -> None:
@@ -116,6 +134,10 @@ def _workspace(state: ReviewState, event: Event, _: Ledger) -> None:
 def _candidate(state: ReviewState, event: Event, _: Ledger) -> None:
     provenance = event.payload["provenance"]
     state.candidates[event.subject] = Born(provenance["cycle"], provenance.get("edited_from"))
+
+
+def _seed(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.candidates[event.subject] = Born(0, event.payload.get("edited_from"))
 
 
 def _round_opened(state: ReviewState, event: Event, _: Ledger) -> None:
@@ -224,4 +246,18 @@ _FOLDS: dict[str, _Fold] = {
     "adjudication.changed": _adjudication_changed,
     "release.created": _release,
     "row.recalled": _recalled,
+}
+_SEED_FOLDS: dict[str, _Fold] = {"seed.added": _seed} | {
+    kind: _FOLDS[kind]
+    for kind in (
+        "workspace.created",
+        "round.opened",
+        "record.pushed",
+        "round.pushed",
+        "verdict.recorded",
+        "verdict.changed",
+        "record.skipped",
+        "review.anomaly",
+        "guidelines.compatible",
+    )
 }

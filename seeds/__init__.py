@@ -5,11 +5,11 @@ from seedgate.seeds.columns import column_values
 from seedgate.seeds.content import output_of, text_of
 from seedgate.seeds.creation import create_workspace, example_workspace
 from seedgate.seeds.findings import CheckReport, Finding
-from seedgate.seeds.locking import LockReport, lock, set_hash
+from seedgate.seeds.locking import LockReport, evaluation_set, lock, set_hash
 from seedgate.seeds.near import NearIndex
 from seedgate.seeds.power import smallest_difference
 from seedgate.seeds.reading import Progress, read_examples
-from seedgate.seeds.signoff import verify
+from seedgate.seeds.signoff import added, candidate_index, seed_rows, verify
 from seedgate.seeds.verified import Baseline, baseline, verified_seeds
 
 __all__ = [
@@ -19,15 +19,19 @@ __all__ = [
     "LockReport",
     "NearIndex",
     "Progress",
+    "added",
     "baseline",
+    "candidate_index",
     "check",
     "check_workspace",
     "column_values",
     "create_workspace",
+    "evaluation_set",
     "example_workspace",
     "lock",
     "output_of",
     "read_examples",
+    "seed_rows",
     "set_hash",
     "smallest_difference",
     "text_of",

@@ -20,7 +20,7 @@ from seedgate.seeds.reading import Progress, read_examples
 from seedgate.seeds.verified import verified_seeds
 from seedgate.workspace import Workspace
 
-__all__ = ["added", "verify"]
+__all__ = ["added", "candidate_index", "seed_rows", "verify"]
 
 
 def added(example: Example) -> NewEvent:
@@ -96,12 +96,23 @@ def _events(
 def _checked(ws: Workspace, on_progress: Progress | None) -> list[Example]:
     """The rows of `seeds.jsonl`, or a refusal."""
     refuse_after_generation(ws.ledger)
+    return seed_rows(ws, on_progress)
+
+
+def seed_rows(ws: Workspace, on_progress: Progress | None = None) -> list[Example]:
+    """The rows of `seeds.jsonl`, checked; the same whichever way they are to be verified.
+
+    Raises:
+        InputError: It cannot be read.
+        RefusedError: The check finds errors, or a row that is not verified yet resembles a stored candidate.
+    """
     seeds = read_examples(str(ws.seeds_path), ws.task, on_progress=on_progress)
     threshold = ws.config.policy.near_duplicate
     refuse_errors(
         check(seeds, evaluation_set(ws), ws.task, near_duplicate=threshold, on_progress=on_progress)
     )
-    _refuse_candidates(ws, seeds, threshold)
+    verified, _ = verified_seeds(ws)
+    _refuse_candidates(ws, [seed for seed in seeds if seed.id not in verified])
     return seeds
 
 
@@ -122,12 +133,18 @@ def refuse_errors(report: CheckReport) -> None:
         raise RefusedError(f"{first}{others}")
 
 
-def _refuse_candidates(ws: Workspace, seeds: Sequence[Example], threshold: float) -> None:
-    index = NearIndex(threshold)
+def candidate_index(ws: Workspace) -> NearIndex:
+    """Every stored candidate's input, to find what is equal or near to one."""
+    index = NearIndex(ws.config.policy.near_duplicate)
     ids = [event.subject for event in ws.ledger.events("candidate.created")]
     for candidate, fields in ws.ledger.bodies(ids).items():
         index.add(candidate, text_of(ws.task, fields))
-    for seed in seeds if ids else ():
+    return index
+
+
+def _refuse_candidates(ws: Workspace, seeds: Sequence[Example]) -> None:
+    index = candidate_index(ws) if seeds else NearIndex(ws.config.policy.near_duplicate)
+    for seed in seeds:
         found = index.nearest(text_of(ws.task, seed.fields))
         if found is not None:
             raise RefusedError(

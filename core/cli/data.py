@@ -162,25 +162,56 @@ def check(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
 
 
 def verify(
-    by: Annotated[str, typer.Option(help="Who vouches for these examples.")],
+    by: Annotated[str, typer.Option(help="Who vouches for these examples.")] = "",
     statement: Annotated[
         str, typer.Option(help="What is vouched for.")
     ] = "I have read every row and vouch that it is right.",
+    in_argilla: Annotated[
+        bool,
+        typer.Option(
+            "--in-argilla", help="Put the next wave of unverified seeds before the reviewers instead."
+        ),
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(help="With --in-argilla: seeds at most [default: wave_size].")
+    ] = None,
     workspace: WorkspaceDir = Path(),
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Sign the baseline off: records who vouches for the seeds, and when. Only before the first generation.
 
+    With --in-argilla the reviewers approve seed by seed, at any time; `seedgate pull` fetches their answers.
+    An edit adds the corrected example as a seed and leaves seeds.jsonl alone.
+
     Example: seedgate seeds verify --by ana
     """
     from seedgate.seeds import verify as run
     from seedgate.workspace import Workspace
 
+    if in_argilla:
+        _verify_in_argilla(workspace, by=by, limit=limit, dry_run=dry_run, json=json)
+        return
+    if not by.strip() or limit is not None:
+        raise InputError(
+            "--limit goes with --in-argilla" if by.strip() else "a sign-off needs a name",
+            hint="say who vouches with --by, or let the reviewers decide with --in-argilla",
+        )
     with Workspace(workspace) as ws:
         count = run(ws, by=by, statement=statement, dry_run=dry_run)
     done = "would be verified" if dry_run else "verified"
     emit({"verified": count, "by": by}, f"{count} seeds {done}, vouched for by {by}", json_output=json)
+
+
+def _verify_in_argilla(folder: Path, *, by: str, limit: int | None, dry_run: bool, json: bool) -> None:
+    from seedgate.review import push_seeds
+    from seedgate.workspace import Workspace
+
+    if by:
+        raise InputError("--by goes with a sign-off", hint="in Argilla the reviewers' own answers count")
+    with Workspace(folder) as ws, progress("pushing", quiet=json) as on_progress:
+        report = push_seeds(ws, limit=limit, dry_run=dry_run, on_progress=on_progress)
+    emit(report, str(report), json_output=json)
 
 
 def lock(workspace: WorkspaceDir = Path(), dry_run: DryRun = False, json: Json = False) -> None:

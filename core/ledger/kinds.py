@@ -10,9 +10,10 @@ __all__ = ["KINDS"]
 
 KINDS: dict[str, str] = {
     "workspace.created": "workspace name: {task_hash, simulated_reviewer|null, policy}; the first event",
-    "seed.added": "example id: {tags, source}; body: its fields",
-    "seed.verified": "example id: {method: sign-off|argilla, by, statement, at}",
-    "seed.withdrawn": "example id: {by, at}; no longer in the file at a later sign-off",
+    "seed.added": "example id: {tags, source, edited_from}; body: its fields",
+    "seed.verified": "example id: {method: sign-off|argilla, by, statement, at} and, of argilla, {verdicts, rounds,"
+    " guideline_hash, quorum}",
+    "seed.withdrawn": "example id: {by, at, reason}; left the file before a later sign-off, or its verdict changed",
     "eval.locked": "hash of the sorted ids: {ids, file_hash, count}",
     "cycle.started": "cycle number: {target, simulated}",
     "cycle.finished": "cycle number: {release, model, summary}",

@@ -16,6 +16,7 @@ from tests.e2e.conftest import Argilla
 from tests.review.case_scenarios import CaseScenarios
 from tests.review.conftest import TEXTS
 from tests.review.scenarios import Scenarios
+from tests.review.seed_scenarios import SeedScenarios
 
 pytestmark = pytest.mark.e2e
 
@@ -49,6 +50,10 @@ def review_workspace(
 
 class TestAdjudicationAtARealArgilla(CaseScenarios):
     """See `CaseScenarios`."""
+
+
+class TestSeedsAtARealArgilla(SeedScenarios):
+    """See `SeedScenarios`."""
 
 
 class TestAtARealArgilla(Scenarios):
