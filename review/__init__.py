@@ -6,6 +6,7 @@ from seedgate.review.dockets import DocketReport, push_cases
 from seedgate.review.evidence import Facts
 from seedgate.review.facts import decisions
 from seedgate.review.gate import decide
+from seedgate.review.guideline_versions import GuidelineVersion, guideline_versions
 from seedgate.review.rounds import PushReport, push
 from seedgate.review.seed_rounds import SeedPushReport, push_seeds
 from seedgate.review.simulated import SimulatedReport, SimulatedReviewer
@@ -14,6 +15,7 @@ from seedgate.review.status import ReviewerStatus, ReviewStatus, open_assignment
 __all__ = [
     "DocketReport",
     "Facts",
+    "GuidelineVersion",
     "PullReport",
     "PushReport",
     "ReviewStatus",
@@ -25,6 +27,7 @@ __all__ = [
     "decide",
     "decisions",
     "declare_compatible",
+    "guideline_versions",
     "open_assignments",
     "pull",
     "push",

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seedgate.cli import cycle, data, generate, measure, review, stack
+from seedgate.cli import cycle, data, generate, guidelines, measure, review, stack
 from seedgate.errors import SeedgateError
 
 __all__ = ["app", "main"]
@@ -57,6 +57,12 @@ seeds_app = typer.Typer(
     help="Check, verify and lock the baseline.", no_args_is_help=True, rich_markup_mode=None
 )
 
+guidelines_app = typer.Typer(
+    help="Which guidelines reviewers were shown, and which still count.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
 
 @app.callback()
 def _options(
@@ -86,6 +92,9 @@ app.command("generate")(generate.generate)
 app.command("push")(review.push)
 app.command("pull")(review.pull)
 app.command("adjudicate")(review.adjudicate)
+guidelines_app.command("list")(guidelines.versions)
+guidelines_app.command("compatible")(guidelines.compatible)
+app.add_typer(guidelines_app, name="guidelines")
 app.command("release")(measure.release)
 app.command("train")(measure.train)
 app.command("eval")(measure.evaluate)
