@@ -7,7 +7,14 @@ from itertools import islice
 from typing import Any
 
 from seedgate.errors import InputError, LedgerError, RefusedError
-from seedgate.finetune.integrity import evidence_faults, file_faults, read_manifest, read_rows, row_faults
+from seedgate.finetune.integrity import (
+    evidence_faults,
+    file_faults,
+    read_manifest,
+    read_rows,
+    row_faults,
+    withdrawn_files,
+)
 from seedgate.finetune.releasing import Progress
 from seedgate.ledger import Event, Fault
 from seedgate.seeds.locking import evaluation_set
@@ -84,7 +91,7 @@ def _release_faults(ws: Workspace, event: Event) -> Iterator[Fault]:
     if isinstance(manifest, Fault):
         return
     yield from evidence_faults(ws, event, manifest)
-    if not files:
+    if not files and not withdrawn_files(ws, event.subject):
         try:
             yield from row_faults(ws, manifest, read_rows(ws, manifest))
         except RefusedError as error:
@@ -94,20 +101,33 @@ def _release_faults(ws: Workspace, event: Event) -> Iterator[Fault]:
 def _evaluation_faults(ws: Workspace) -> Iterator[Fault]:
     if ws.ledger.last("eval.locked") is None:
         return
+    yield from _lock_faults(ws)
     try:
         evaluation_set(ws)
     except (InputError, RefusedError) as error:
         yield Fault(ws.eval_path.name, error.message)
 
 
+def _lock_faults(ws: Workspace) -> Iterator[Fault]:
+    """A locked set may shrink by rows that were redacted, and change in no other way."""
+    redacted, known = ws.ledger.redacted(), None
+    for event in ws.ledger.events("eval.locked"):
+        ids = set(event.payload["ids"])
+        if known is not None and not (ids < known and known - ids <= redacted):
+            yield Fault(
+                f"event {event.seq} (eval.locked)", "locks another set than the one before it without redacted rows"
+            )
+        known = ids
+
+
 def _missing_bodies(ws: Workspace) -> Iterator[Fault]:
-    events = ws.ledger.events(*_BODIES)
+    events, redacted = ws.ledger.events(*_BODIES), ws.ledger.redacted()
     while batch := list(islice(events, _BATCH)):
         wanted = {
             digest: event
             for event in batch
             for digest in _BODIES[event.kind](event.subject, event.payload)
-            if digest
+            if digest and digest not in redacted
         }
         present = _present(ws, list(wanted))
         for digest, event in wanted.items():

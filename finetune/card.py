@@ -21,8 +21,14 @@ __all__ = ["dataset_card", "model_card"]
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"))
 
 
-def dataset_card(task: Task, name: str, chosen: Selection) -> str:
-    """`README.md` of a release; its front matter makes `datasets.load_dataset` read the Parquet file only."""
+def dataset_card(
+    task: Task, name: str, chosen: Selection, *, recalled: Mapping[str, int] | None = None
+) -> str:
+    """`README.md` of a release; its front matter makes `datasets.load_dataset` read the Parquet file only.
+
+    Args:
+        recalled: What recalled or redacted rows since the release before, and how many.
+    """
     counts = chosen.counts
     tags = ["seedgate", "synthetic"]
     tags.append("simulated-review" if counts.approved_simulated else "human-reviewed")
@@ -44,6 +50,7 @@ def dataset_card(task: Task, name: str, chosen: Selection) -> str:
         _by_label(task, chosen),
         "## How they were reviewed",
         _review(chosen),
+        _recalled(recalled or {}),
         "## Columns",
         _table({"column": "meaning"}, _columns(task)),
         "## Checking it",
@@ -132,6 +139,17 @@ def _review(chosen: Selection) -> str:
         f"- Guidelines, by SHA-256: {', '.join(f'`{each}`' for each in hashes)}.",
     ]
     return "\n".join(lines)
+
+
+def _recalled(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return ""
+    rows = {what: str(n) for what, n in counts.items()}
+    return (
+        "## Recalled since the release before\n\n"
+        "These rows are not in this release. Do not train on earlier ones, which may hold them.\n\n"
+        + _table({"why": "rows"}, rows)
+    )
 
 
 def _columns(task: Task) -> dict[str, str]:

@@ -26,7 +26,16 @@ from seedgate.review.seed_verdicts import approved_seeds
 from seedgate.review.state import read_state
 from seedgate.workspace import Workspace
 
-__all__ = ["MANIFEST", "TABLE", "evidence_faults", "file_faults", "read_manifest", "read_rows", "row_faults"]
+__all__ = [
+    "MANIFEST",
+    "TABLE",
+    "evidence_faults",
+    "file_faults",
+    "read_manifest",
+    "read_rows",
+    "row_faults",
+    "withdrawn_files",
+]
 
 MANIFEST = "manifest.json"
 TABLE = "train.parquet"
@@ -60,7 +69,20 @@ def file_faults(ws: Workspace, event: Event) -> Iterator[Fault]:
         yield Fault(where, f"{MANIFEST}: is the one of release {manifest.name}")
     size = (folder / MANIFEST).stat().st_size
     own = {MANIFEST: FileEntry(sha256=event.payload["manifest_hash"], size=size)}
-    yield from folder_faults(folder, {**manifest.files, **own}, where=where)
+    gone = withdrawn_files(ws, event.subject)
+    for name in gone:
+        if os.path.lexists(folder / name):
+            yield Fault(where, f"{name}: was withdrawn and is still there; run `seedgate redact` again")
+    left = {name: entry for name, entry in manifest.files.items() if name not in gone}
+    # What is named above already is expected here, so that each fault is told once.
+    again = {name: manifest.files[name] for name in gone if os.path.lexists(folder / name)}
+    yield from folder_faults(folder, {**left, **again, **own}, where=where)
+
+
+def withdrawn_files(ws: Workspace, name: str) -> frozenset[str]:
+    """Those files of a release that a redaction took away; empty for a release that stands."""
+    events = ws.ledger.events("release.withdrawn", subject=name)
+    return frozenset(file_name for event in events for file_name in event.payload["files"])
 
 
 def read_rows(ws: Workspace, manifest: Manifest) -> list[dict[str, Any]]:

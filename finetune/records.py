@@ -94,6 +94,7 @@ class Manifest(_Record):
         ledger_seq, ledger_head: The last event that was taken into account, and its hash.
         content_hash: Hash of the rows, the task and the evaluation set; equal content is not released twice.
         files: Every other file of the folder.
+        recalled: What recalled or redacted rows since the release before, and how many.
         rows: In the order of `train.parquet`.
     """
 
@@ -109,6 +110,7 @@ class Manifest(_Record):
     ledger_head: str
     content_hash: str
     counts: Counts
+    recalled: dict[str, int] = {}
     files: dict[str, FileEntry]
     rows: tuple[ManifestRow, ...]
 

@@ -21,6 +21,7 @@ from seedgate.errors import BusyError
 from seedgate.finetune.card import dataset_card
 from seedgate.finetune.folders import build_beside, file_entries, place, remove_leftovers, write_file
 from seedgate.finetune.integrity import MANIFEST, file_faults
+from seedgate.finetune.recalled import recalled_since
 from seedgate.finetune.records import Manifest, Release
 from seedgate.finetune.rows import Selection, select_rows
 from seedgate.finetune.table import table_bytes
@@ -106,9 +107,10 @@ def _make(ws: Workspace, lease: Lease, chosen: Selection, last: Event | None, te
 
 def _write(ws: Workspace, folder: Path, name: str, chosen: Selection, last: Event | None) -> str:
     """Writes the three files; the manifest, which speaks of the others, comes last. Returns its hash."""
+    recalled = recalled_since(ws.ledger, last.payload["head"]["seq"] if last else 0, chosen.head[0])
     files = {
         "train.parquet": table_bytes(ws.task, chosen.values),
-        "README.md": dataset_card(ws.task, name, chosen).encode(),
+        "README.md": dataset_card(ws.task, name, chosen, recalled=recalled).encode(),
     }
     manifest = Manifest(
         name=name,
@@ -122,6 +124,7 @@ def _write(ws: Workspace, folder: Path, name: str, chosen: Selection, last: Even
         ledger_head=chosen.head[1],
         content_hash=chosen.content_hash,
         counts=chosen.counts,
+        recalled=recalled,
         files={file_name: write_file(folder / file_name, data) for file_name, data in files.items()},
         rows=chosen.rows,
     )

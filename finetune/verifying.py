@@ -54,6 +54,7 @@ def verified_release(ws: Workspace, name: str, *, now: bool = True) -> VerifiedR
             is what it was.
     """
     event = release_event(ws, name)
+    _refuse_withdrawn(ws, name)
     _refuse(ws.ledger.verify(), "the ledger is damaged: ", "restore it from a backup")
     _refuse(file_faults(ws, event))
     manifest = read_manifest(ws, event)
@@ -96,6 +97,16 @@ def release_event(ws: Workspace, name: str) -> Event:
             hint="make releases with `seedgate release`; a folder alone proves nothing",
         )
     return event
+
+
+def _refuse_withdrawn(ws: Workspace, name: str) -> None:
+    event = ws.ledger.last("release.withdrawn", subject=name)
+    if event is not None:
+        rows = ", ".join(id_[:12] for id_ in event.payload["rows"][:3])
+        raise RefusedError(
+            f"release {name}: was withdrawn on {event.at[:10]} since rows of it were redacted ({rows})",
+            hint="`seedgate release` makes one without them; train on that",
+        )
 
 
 def _recalls(ws: Workspace, manifest: Manifest, rows: list[dict[str, Any]]) -> Iterator[Fault]:

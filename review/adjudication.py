@@ -10,6 +10,7 @@ from seedgate.errors import ConfigError, InputError, RefusedError
 from seedgate.ledger import NewEvent
 from seedgate.records import Adjudication, Decision, dump
 from seedgate.review.facts import decide_all
+from seedgate.review.recalling import recalls
 from seedgate.review.rulings import needs_ruling
 from seedgate.review.state import ReviewState, read_state
 
@@ -63,7 +64,9 @@ def adjudicate(
     )
     key = f"adjudication:{candidate_id}:{settled.settles}:{guideline_hash[:16]}"
     event = NewEvent("adjudication.recorded", candidate_id, dump(settled), key, (comment,) if comment else ())
-    ws.ledger.append([event])
+    ids = [candidate_id] if decision == "reject" else []
+    reason = f"{by} settled it as wrong after the release"
+    ws.ledger.append([event, *recalls(state, ids, why="adjudicated wrong", reason=reason)])
     return decide_all(ws, read_state(ws.ledger), guideline_hash)[candidate_id]
 
 

@@ -52,15 +52,20 @@ def facts_of(ws: Workspace, state: ReviewState, guideline_hash: str) -> Iterator
     for candidate_id, born in state.candidates.items():
         known = _assignments_of(candidate_id, born.edited_from, assignments)
         settled = _adjudications_of(state, candidate_id, born.edited_from)
+        heard = verdicts.get(candidate_id, [])
+        if candidate_id in state.reopened:  # a recalled row starts anew: nothing said before counts
+            void = state.reopened[candidate_id]
+            known = {record_id: a for record_id, a in known.items() if a.round not in void}
+            heard = [each for each in heard if each.verdict.round not in void]
         rounds = {assignment.round for assignment in known.values()}
         yield Facts(
             candidate_id=candidate_id,
             guideline_hash=guideline_hash,
-            verdicts=tuple(verdicts.get(candidate_id, ())),
+            verdicts=tuple(heard),
             assignments=known,
             delivered=frozenset(
                 (h.verdict.record_id, h.verdict.dataset_id)
-                for h in verdicts.get(candidate_id, ())
+                for h in heard
                 if (h.verdict.record_id, h.verdict.dataset_id) in state.delivered
             ),
             opened={id_: state.opened[id_] for id_ in rounds},

@@ -12,6 +12,7 @@ from seedgate.ledger import NewEvent
 from seedgate.records import Assignment, Verdict, dump
 from seedgate.review.board import Account, Board, StoredRecord, StoredResponse
 from seedgate.review.corrections import Correcting, Corrections
+from seedgate.review.recalling import recalls
 from seedgate.review.state import ReviewState
 from seedgate.review.verdicts import Asked, in_utc, pace, read_verdict, response_key
 
@@ -77,7 +78,7 @@ class Reading:
             detail = f"the guidelines of {asked.round.datasets[asked.reviewer][1]} were changed in Argilla"
             yield _anomaly("guidelines changed", *where, detail, f"{asked.dataset_id}:{guidelines}")
         present = {record.record_id for record in records}
-        for record_id in sorted(own.keys() - present):
+        for record_id in sorted(own.keys() - present - self._state.lost):
             detail = f"record {record_id} was deleted in Argilla"
             yield _anomaly(
                 "record gone", *where, detail, f"{record_id}:{asked.dataset_id}", record_ids=[record_id]
@@ -165,17 +166,19 @@ class Reading:
     def _changed(self, was: Verdict, response: StoredResponse, now: dict[str, Any]) -> Iterator[NewEvent]:
         payload = {"response_id": response.id, "was": {"decision": was.decision}, "now": now}
         yield NewEvent("verdict.changed", was.candidate_id, payload, f"changed:{response_key(response)}")
-        for id_ in dict.fromkeys((was.candidate_id, was.corrected_hash)):
-            if id_ in self._state.released and id_ is not None:
-                release = self._state.released[id_]
-                reason = f"{was.reviewer} changed a verdict after the release"
-                yield NewEvent(
-                    "row.recalled", id_, {"release": release, "reason": reason}, f"recalled:{id_}:{release}"
-                )
+        # Of a reopened row the earlier answers are void, and so is a change of them.
+        ids = [
+            id_
+            for id_ in (was.candidate_id, was.corrected_hash)
+            if id_ is not None and was.round not in self._state.reopened.get(id_, ())
+        ]
+        reason = f"{was.reviewer} changed a verdict after the release"
+        yield from recalls(self._state, ids, why="verdict changed", reason=reason)
 
     def _vanished(self, asked: Asked, present: set[str]) -> Iterator[NewEvent]:
         for response_id, (_, verdict) in self._state.verdicts.items():
-            if verdict.dataset_id == asked.dataset_id and response_id not in present:
+            here = verdict.dataset_id == asked.dataset_id and verdict.record_id not in self._state.lost
+            if here and response_id not in present:
                 detail = (
                     f"the response of {verdict.reviewer} to record {verdict.record_id} is gone; it stands"
                 )

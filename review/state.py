@@ -41,6 +41,9 @@ class ReviewState:
         cases: By record id.
         adjudications: Candidate id to the standing ones.
         released: Candidate id to the last release that has it.
+        recalled: Candidate id to why it was taken out of a release, or redacted.
+        redacted: Ids of rows whose content was removed for good.
+        reopened: Candidate id to the rounds that its reopening after a recall made void.
     """
 
     head: int = 0
@@ -61,6 +64,8 @@ class ReviewState:
     compatible: set[frozenset[str]] = field(default_factory=set)
     released: dict[str, str] = field(default_factory=dict)
     recalled: dict[str, str] = field(default_factory=dict)
+    redacted: set[str] = field(default_factory=set)
+    reopened: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def short(self) -> str:
@@ -225,7 +230,23 @@ def _release(state: ReviewState, event: Event, ledger: Ledger) -> None:
 
 
 def _recalled(state: ReviewState, event: Event, _: Ledger) -> None:
+    if event.subject in state.redacted:
+        return
     state.recalled[event.subject] = str(event.payload.get("reason", "recalled"))
+
+
+def _redacted(state: ReviewState, event: Event, _: Ledger) -> None:
+    rows = set(event.payload["rows"])
+    state.redacted |= rows
+    state.recalled |= dict.fromkeys(rows, f"redacted by {event.payload['by']}")
+    state.lost |= {a.record_id for a in state.assignments.values() if a.candidate_id in rows}
+
+
+def _reopened(state: ReviewState, event: Event, _: Ledger) -> None:
+    if event.subject not in state.redacted:
+        state.recalled.pop(event.subject, None)
+        state.released.pop(event.subject, None)
+        state.reopened[event.subject] = frozenset(state.opened)
 
 
 _Fold = Callable[[ReviewState, Event, Ledger], Any]
@@ -246,6 +267,8 @@ _FOLDS: dict[str, _Fold] = {
     "adjudication.changed": _adjudication_changed,
     "release.created": _release,
     "row.recalled": _recalled,
+    "row.reopened": _reopened,
+    "body.redacted": _redacted,
 }
 _SEED_FOLDS: dict[str, _Fold] = {"seed.added": _seed} | {
     kind: _FOLDS[kind]

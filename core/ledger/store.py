@@ -21,6 +21,7 @@ from seedgate.errors import LedgerError
 from seedgate.files import os_errors
 from seedgate.ledger import schema
 from seedgate.ledger.chain import GENESIS, Event, Fault, NewEvent, event_hash, verify_chain
+from seedgate.ledger.erasure import TOMBSTONE, body_faults, compact, erase, erased
 from seedgate.ledger.kinds import KINDS
 from seedgate.ledger.lease import Lease
 
@@ -92,7 +93,9 @@ class Ledger:
 
     # -- writing -------------------------------------------------------------------------------------
 
-    def append(self, new: Iterable[NewEvent], *, lease: Lease | None = None) -> list[Event]:
+    def append(
+        self, new: Iterable[NewEvent], *, lease: Lease | None = None, erasing: Iterable[str] = ()
+    ) -> list[Event]:
         """Appends events as one transaction: all of them or, after a failure, none.
 
         Events whose key exists already (in the ledger or earlier in the batch) are left out.
@@ -100,6 +103,7 @@ class Ledger:
         Args:
             new: The events, in order.
             lease: If given, checked in the same transaction; see `Lease.check`.
+            erasing: Hashes of bodies that go for good in the same transaction; an event must declare them.
 
         Returns:
             The events that were written, in order.
@@ -143,7 +147,12 @@ class Ledger:
                 )
             if rows:
                 connection.execute(insert(schema.events), rows)
+            erase(connection, erasing)
         return written
+
+    def compact(self) -> bool:
+        """See `seedgate.ledger.erasure.compact`; to be called after an append that erased bodies."""
+        return compact(self._engine)
 
     def lease(self, stage: str) -> Lease:
         """The lease of `stage`, to be held with `with`."""
@@ -206,12 +215,26 @@ class Ledger:
             for start in range(0, len(wanted), _CHUNK):
                 part = wanted[start : start + _CHUNK]
                 for digest, body in connection.execute(select(c.hash, c.body).where(c.hash.in_(part))):
+                    if body == TOMBSTONE:
+                        continue
                     if sha256(body) != digest:
                         raise LedgerError(
                             f"body {digest[:12]} was changed in the database", hint="run `seedgate audit`"
                         )
                     out[digest] = json.loads(body)
         return out
+
+    def every_body(self) -> Iterator[tuple[str, Any]]:
+        """Hash and content of all bodies that are there and readable, streamed."""
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
+            for digest, body in _streamed(connection, select(schema.bodies)):
+                if body != TOMBSTONE:
+                    yield digest, json.loads(body)
+
+    def redacted(self) -> set[str]:
+        """Hashes of the bodies that were taken out for good."""
+        with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
+            return erased(connection)
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the newest event; (0, 64 zeros) for an empty ledger."""
@@ -238,9 +261,7 @@ class Ledger:
         with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             yield from verify_chain(rows(connection))
         with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
-            for digest, body in _streamed(connection, select(schema.bodies)):
-                if sha256(body) != digest:
-                    yield Fault(f"body {digest[:12]}", "was changed: its content does not have its hash")
+            yield from body_faults(_streamed(connection, select(schema.bodies)), erased(connection))
         if expect_head is not None and not seen_head:
             yield Fault("ledger", f"no event has the expected head {expect_head[:12]}: history was rewritten")
 
