@@ -3,6 +3,7 @@
 from seedgate.finetune.auditing import audit
 from seedgate.finetune.comparing import compare
 from seedgate.finetune.evaluating import evaluate
+from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows
 from seedgate.finetune.records import (
     Comparison,
     Counts,
@@ -15,11 +16,13 @@ from seedgate.finetune.records import (
     Share,
     TrainedModel,
 )
+from seedgate.finetune.redacting import Redaction, redact
 from seedgate.finetune.releasing import release, release_needed
 from seedgate.finetune.training import merge, train, trained_model
 from seedgate.finetune.verifying import verify_release
 
 __all__ = [
+    "AffectedModel",
     "Comparison",
     "Counts",
     "Evaluation",
@@ -27,13 +30,18 @@ __all__ = [
     "ManifestRow",
     "Omission",
     "Prediction",
+    "RecalledRow",
+    "Redaction",
     "Release",
     "Share",
     "TrainedModel",
+    "affected_models",
     "audit",
     "compare",
     "evaluate",
     "merge",
+    "recalled_rows",
+    "redact",
     "release",
     "release_needed",
     "train",

@@ -115,7 +115,8 @@ def _lock_faults(ws: Workspace) -> Iterator[Fault]:
         ids = set(event.payload["ids"])
         if known is not None and not (ids < known and known - ids <= redacted):
             yield Fault(
-                f"event {event.seq} (eval.locked)", "locks another set than the one before it without redacted rows"
+                f"event {event.seq} (eval.locked)",
+                "locks another set than the one before it without redacted rows",
             )
         known = ids
 

@@ -67,7 +67,8 @@ def affected_models(ledger: Ledger) -> list[AffectedModel]:
         return []
     trained = {event.subject: str(event.payload["release"]) for event in ledger.events("model.trained")}
     held = {
-        event.subject: (recalled & set(ledger.body(event.payload["ids"]))) | withdrawn.get(event.subject, set())
+        event.subject: (recalled & set(ledger.body(event.payload["ids"])))
+        | withdrawn.get(event.subject, set())
         for event in ledger.events("release.created")
         if event.subject in trained.values()
     }

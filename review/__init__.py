@@ -7,6 +7,7 @@ from seedgate.review.evidence import Facts
 from seedgate.review.facts import decisions
 from seedgate.review.gate import decide
 from seedgate.review.guideline_versions import GuidelineVersion, guideline_versions
+from seedgate.review.recalling import Why, recalls, reopen
 from seedgate.review.rounds import PushReport, push
 from seedgate.review.seed_rounds import SeedPushReport, push_seeds
 from seedgate.review.simulated import SimulatedReport, SimulatedReviewer
@@ -23,6 +24,7 @@ __all__ = [
     "SeedPushReport",
     "SimulatedReport",
     "SimulatedReviewer",
+    "Why",
     "adjudicate",
     "decide",
     "decisions",
@@ -33,5 +35,7 @@ __all__ = [
     "push",
     "push_cases",
     "push_seeds",
+    "recalls",
+    "reopen",
     "review_status",
 ]

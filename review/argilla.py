@@ -1,7 +1,7 @@
 """The pusher's side of Argilla 2.x over REST (argilla_server 2.8, api/handlers/v1).
 
-Create-only: nothing here updates or deletes. Argilla's own upsert would replace a record's fields and keep
-the responses given to other fields.
+Create-only: nothing here updates, and only `remove_records` deletes, for redactions. Argilla's own upsert would
+replace a record's fields and keep the responses given to other fields.
 """
 
 from __future__ import annotations
@@ -187,6 +187,22 @@ class ArgillaBoard:
         except LookupError:
             return None
         return [wire.to_stored(item) for item in items]
+
+    def remove_records(self, dataset_id: str, record_ids: Sequence[str]) -> int:
+        """Deletes these records with their responses, for redactions only; says how many were there."""
+        wanted = set(record_ids)
+
+        def delete_present() -> int:
+            present = _found(lambda: [*self._list(dataset_id, "")])
+            here = [record["id"] for record in present if record["external_id"] in wanted]
+            for id_ in here:
+                self._api.call("DELETE", f"records/{id_}")
+            return len(here)
+
+        try:
+            return retrying(delete_present, self.url)
+        except LookupError:
+            return 0
 
     def dataset_spec(self, dataset_id: str) -> DatasetSpec | None:
         """What the dataset shows now, None if it is gone."""

@@ -143,6 +143,9 @@ class Board(Protocol):
     def records(self, dataset_id: str) -> list[StoredRecord] | None:
         """All records with all responses, None if the dataset is gone."""
 
+    def remove_records(self, dataset_id: str, record_ids: Sequence[str]) -> int:
+        """Deletes these records with their responses, for redactions only; says how many were there."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeskRecord:

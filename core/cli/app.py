@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seedgate.cli import cycle, data, generate, guidelines, measure, review, stack
+from seedgate.cli import cycle, data, generate, guidelines, measure, recall, review, stack
 from seedgate.errors import SeedgateError
 
 __all__ = ["app", "main"]
@@ -101,6 +101,10 @@ app.command("eval")(measure.evaluate)
 app.command("report")(cycle.report)
 app.command("audit")(measure.audit)
 app.command("trace")(measure.trace)
+app.command("reopen")(recall.reopen)
+app.command("redact")(recall.redact)
+app.command("backup")(recall.backup)
+app.command("restore")(recall.restore)
 app.command("demo")(cycle.demo)
 
 

@@ -84,16 +84,20 @@ def audit(
 
     Example: seedgate audit --expect-head 5b0c...
     """
+    from seedgate.finetune import affected_models
     from seedgate.finetune import audit as run
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws, progress("auditing", quiet=json) as on_progress:
         faults = run(ws, expect_head=expect_head, on_progress=on_progress)
         seq, head = ws.ledger.head()
+        # A damaged ledger is not read any further; a recall is no fault.
+        notes = [] if faults else [str(model) for model in affected_models(ws.ledger)]
     lines = [f"{fault.where}: {fault.what}" for fault in faults]
     clean = f"clean: {seq} events and every release agree"
-    data = {"faults": [fault._asdict() for fault in faults], "events": seq, "head": head}
-    emit(data, "\n".join([*lines, "" if lines else clean, f"head {head}"]).lstrip(), json_output=json)
+    data = {"faults": [fault._asdict() for fault in faults], "events": seq, "head": head, "notes": notes}
+    told = [f"note: {note}" for note in notes]
+    emit(data, "\n".join([*lines, "" if lines else clean, *told, f"head {head}"]).lstrip(), json_output=json)
     if faults:
         raise SeedgateError(
             f"audit found {len(faults)} faults", hint="restore from a backup, or find out who did it"

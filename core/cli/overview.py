@@ -14,6 +14,10 @@ from seedgate.workspace import Workspace
 __all__ = ["View", "overview", "trace_row"]
 
 
+MOST_LISTED = 10
+"""Recalled rows named in the text; JSON has them all."""
+
+
 @dataclass(frozen=True)
 class View:
     """The same facts as JSON values and as text."""
@@ -24,7 +28,7 @@ class View:
 
 def overview(ws: Workspace) -> View:
     """Funnel, decisions, releases and accuracy of the whole workspace."""
-    parts = [_cycle(ws), _funnel(ws), _releases(ws), _accuracy(ws)]
+    parts = [_cycle(ws), _funnel(ws), _releases(ws), _recalled(ws), _accuracy(ws)]
     data = {key: value for part in parts for key, value in part.data.items()}
     return View(data, "\n\n".join(part.text for part in parts if part.text))
 
@@ -83,6 +87,18 @@ def _releases(ws: Workspace) -> View:
         data.append({"name": event.subject, "at": event.at, **event.payload})
     text = table(["release", "seeds", "approved", "of them simulated", "made"], rows) if rows else ""
     return View({"releases": data}, text)
+
+
+def _recalled(ws: Workspace) -> View:
+    from seedgate.finetune import affected_models, recalled_rows
+
+    rows, models = recalled_rows(ws.ledger), affected_models(ws.ledger)
+    lines = [f"recalled: {row}" for row in rows[:MOST_LISTED]]
+    lines += [f"... and {len(rows) - MOST_LISTED} more"] if len(rows) > MOST_LISTED else []
+    return View(
+        {"recalled": as_json(rows), "affected_models": as_json(models)},
+        "\n".join([*lines, *map(str, models)]),
+    )
 
 
 def _accuracy(ws: Workspace) -> View:
