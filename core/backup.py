@@ -159,7 +159,7 @@ def _add(tar: tarfile.TarFile, name: str, path: Path) -> str:
         info = tarfile.TarInfo(name)
         info.size, info.mode = os.fstat(file.fileno()).st_size, os.fstat(file.fileno()).st_mode & 0o777
         counted = _Hashing(file)
-        tar.addfile(info, counted)  # type: ignore[arg-type]
+        tar.addfile(info, counted)
     return counted.digest.hexdigest()
 
 
@@ -242,8 +242,6 @@ def _checked(file: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if total > limit or len(seen) > MOST_FILES:
             raise RefusedError(f"{file}: unpacks to more than a backup can hold", hint="do not use it")
         yield member
-        if len(seen) % 1000 == 0:
-            tar.members.clear()  # a list of all members is not needed
 
 
 def _check(file: Path, aside: Path, index: dict[str, Any]) -> None:
@@ -265,11 +263,12 @@ def _file_hash(path: Path) -> str:
 
 
 def _private(aside: Path) -> None:
-    for path in sorted(aside.rglob("*")):
-        if path.is_file():
-            handle = os.open(path, os.O_RDONLY)
-            os.fsync(handle)
-            os.close(handle)
+    for path in (path for path in aside.rglob("*") if path.is_file()):
+        if path.relative_to(aside).parts[0] in ("releases", "models"):
+            path.chmod(0o444)
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
     (aside / ".seedgate").chmod(0o700)
     (aside / DATABASE).chmod(0o600)
     if (aside / SECRETS).exists():

@@ -110,7 +110,7 @@ def redact(
         plan, _ = _plan(ws, row, comments)
         return replace(plan, dry_run=True)
     with ExitStack() as held:
-        lease = [held.enter_context(ws.ledger.lease(stage)) for stage in STAGES][0]
+        lease, *_ = [held.enter_context(ws.ledger.lease(stage)) for stage in STAGES]
         plan, marks = _plan(ws, row, comments)
         if plan.hashes:
             events = list(_events(ws, plan, by.strip(), reason.strip()))
@@ -190,8 +190,8 @@ def _events(ws: Workspace, plan: Redaction, by: str, reason: str) -> Iterator[Ne
         yield NewEvent("row.recalled", id_, told, f"recalled:{id_}:{name}")
     yield NewEvent("body.redacted", plan.id, payload)
     for name, ids in held.items():
-        told = {"rows": sorted(ids), "files": [TABLE], "reason": "rows were redacted"}
-        yield NewEvent("release.withdrawn", name, told, f"withdrawn:{name}:{sha256(' '.join(sorted(ids)))}")
+        gone = {"rows": sorted(ids), "files": [TABLE], "reason": "rows were redacted"}
+        yield NewEvent("release.withdrawn", name, gone, f"withdrawn:{name}:{sha256(' '.join(sorted(ids)))}")
     at = datetime.now(UTC).isoformat(timespec="seconds")
     for id_ in sorted(rows & verified_seeds(ws)[0].keys()):
         yield NewEvent("seed.withdrawn", id_, {"by": by, "at": at})

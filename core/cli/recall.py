@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +43,8 @@ def redact(
     from seedgate.finetune import redact as run
     from seedgate.workspace import Workspace
 
+    if not dry_run and not (by.strip() and reason.strip()):
+        raise InputError("a redaction needs a name and a reason", hint="give --by and --reason")
     with Workspace(workspace) as ws:
         if not dry_run and not yes:
             if json:
@@ -136,10 +139,18 @@ def restore(
     from seedgate.workspace import Workspace
 
     report = run(file, folder)
+    # What was restored is audited, whatever database seedgate.toml or the shell names.
+    named = os.environ.pop("SEEDGATE_LEDGER_URL", "")
+    os.environ["SEEDGATE_LEDGER_URL"] = f"sqlite:///{report.path / '.seedgate' / 'ledger.db'}"
     with Workspace(folder) as ws:
-        faults = audit(ws)
+        faults, named = audit(ws), named or ws.config.ledger.url
     lines = [str(report), *(f"{fault.where}: {fault.what}" for fault in faults)]
     lines.append("" if faults else "audit: clean")
+    if named:
+        lines.append(
+            "the ledger is restored as .seedgate/ledger.db, but the settings name another: to go on from the"
+            " backup, take [ledger] url and SEEDGATE_LEDGER_URL away, or load it into an empty database"
+        )
     data = {"head": report.head, "events": report.events, "files": report.files, "root": str(report.path)}
     text = "\n".join(line for line in lines if line)
     emit(data | {"faults": [fault._asdict() for fault in faults]}, text, json_output=json)

@@ -7,6 +7,7 @@ and `audit` can tell an erasure on record from a loss. The event `body.redacted`
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.engine import Connection, Engine
 
 from seedgate.canonical import sha256
+from seedgate.errors import LedgerError
 from seedgate.ledger import schema
 from seedgate.ledger.chain import Fault
 
@@ -75,18 +77,23 @@ def compact(engine: Engine) -> bool:
 
     On PostgreSQL the table of bodies is rewritten; its write-ahead log and archives are beyond reach.
     """
-    with schema.guard(engine, "compacting"), engine.connect() as raw:
-        connection = raw.execution_options(isolation_level="AUTOCOMMIT")
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("VACUUM (FULL) bodies"))
-            return True
-        driver = connection.connection.dbapi_connection
-        assert driver is not None
-        cursor = driver.cursor()
-        try:
-            cursor.execute("PRAGMA secure_delete=ON")
-            cursor.execute("VACUUM")
-            busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        finally:
-            cursor.close()
-        return not busy
+    if engine.dialect.name == "postgresql":
+        with schema.guard(engine, "compacting"), engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM (FULL) bodies"))
+        return True
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA secure_delete=ON")
+        cursor.execute("VACUUM")
+        (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        cursor.close()
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise LedgerError(
+                f"compacting the ledger failed: {error}", hint="free space, run again"
+            ) from error
+        return False
+    finally:
+        raw.close()
+    return not busy
