@@ -75,23 +75,36 @@ def backup(ws: Workspace, file: Path, *, models: bool = False, secrets: bool = F
         raise InputError(f"{file}: a backup's name ends in .tar.gz")
     if file.exists():
         raise InputError(f"{file}: exists already", hint="give another name, or remove it")
-    with tempfile.TemporaryDirectory(prefix=".seedgate-backup.", dir=_folder(file)) as scratch:
-        snapshot = Path(scratch) / "ledger.db"
-        _snapshot(ws, snapshot)
-        with Ledger.open(f"sqlite:///{snapshot}") as ledger:
-            seq, head = ledger.head()
-            names = [event.subject for event in ledger.events("release.created")]
-            trained = [event.subject for event in ledger.events("model.trained")] if models else []
-        places = {DATABASE: snapshot} | _files(ws, names, trained, secrets=secrets)
-        index: dict[str, Any] = {"version": 1, "events": seq, "head": head, "files": {}}
-        with (
-            atomic_write(file, mode=0o600) as out,
-            tarfile.open(fileobj=out, mode="w:gz") as tar,
-        ):
-            for name, path in places.items():
-                index["files"][name] = _add(tar, name, path)
-            _add_bytes(tar, INDEX, json.dumps(index, sort_keys=True).encode())
-    return Archive(file, seq, head, len(places))
+    _sweep(_folder(file), f".{file.name}.*")
+    # The scratch copy of the ledger is gone before the archive has its name.
+    with atomic_write(file, mode=0o600) as out:
+        with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=_folder(file)) as scratch:
+            index = _write(ws, out, Path(scratch) / "ledger.db", models=models, secrets=secrets)
+    return Archive(file, index["events"], index["head"], len(index["files"]))
+
+
+def _write(ws: Workspace, out: IO[bytes], snapshot: Path, *, models: bool, secrets: bool) -> dict[str, Any]:
+    _snapshot(ws, snapshot)
+    with Ledger.open(f"sqlite:///{snapshot}") as ledger:
+        seq, head = ledger.head()
+        names = [event.subject for event in ledger.events("release.created")]
+        trained = [event.subject for event in ledger.events("model.trained")] if models else []
+    places = {DATABASE: snapshot} | _files(ws, names, trained, secrets=secrets)
+    index: dict[str, Any] = {"version": 1, "events": seq, "head": head, "files": {}}
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, path in places.items():
+            index["files"][name] = _add(tar, name, path)
+        _add_bytes(tar, INDEX, json.dumps(index, sort_keys=True).encode())
+    return index
+
+
+def _sweep(folder: Path, pattern: str) -> None:
+    """Removes what a killed run left of the same target: it holds text that may be redacted by now."""
+    for path in folder.glob(pattern):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _folder(file: Path) -> Path:
@@ -194,6 +207,7 @@ def restore(file: Path, folder: Path) -> Archive:
         raise RefusedError(f"{folder}: is not empty", hint="restore into a new folder")
     with os_errors(target, "making the folder"):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent, f".{target.name}.restoring.*")
         aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.restoring.", dir=target.parent))
     try:
         with os_errors(target, "restoring"):

@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from seedgate.ledger import Ledger
+from seedgate.review import decisions
+from seedgate.workspace import Workspace
 
 __all__ = ["AffectedModel", "RecalledRow", "affected_models", "recalled_rows", "recalled_since"]
 
@@ -42,24 +44,21 @@ class AffectedModel:
         )
 
 
-def recalled_rows(ledger: Ledger) -> list[RecalledRow]:
-    """The rows that are recalled now, oldest first; one that was reopened is none any more."""
+def recalled_rows(ws: Workspace) -> list[RecalledRow]:
+    """The rows that are recalled now, oldest first; one that was reopened is until it is approved anew."""
     found: dict[str, RecalledRow] = {}
-    redacted: set[str] = set()
-    for event in ledger.events("row.recalled", "row.reopened", "body.redacted"):
-        if event.kind == "body.redacted":
-            redacted.update(event.payload["rows"])
-        elif event.kind == "row.recalled":
-            reason = str(event.payload.get("reason", "recalled"))
-            found[event.subject] = RecalledRow(event.subject, str(event.payload["release"]), reason)
-        elif event.subject not in redacted:
-            found.pop(event.subject, None)
+    for event in ws.ledger.events("row.recalled"):
+        reason = str(event.payload.get("reason", "recalled"))
+        found[event.subject] = RecalledRow(event.subject, str(event.payload["release"]), reason)
+    if ws.ledger.last("row.reopened") is not None:
+        approved = {id_ for id_, decision in decisions(ws).items() if decision.outcome == "approved"}
+        return [row for id_, row in found.items() if id_ not in approved]
     return list(found.values())
 
 
-def affected_models(ledger: Ledger) -> list[AffectedModel]:
+def affected_models(ws: Workspace) -> list[AffectedModel]:
     """Models trained on a release that has rows recalled since, in the order they were trained."""
-    recalled = {row.id for row in recalled_rows(ledger)}
+    ledger, recalled = ws.ledger, {row.id for row in recalled_rows(ws)}
     withdrawn: dict[str, set[str]] = defaultdict(set)
     for event in ledger.events("release.withdrawn"):
         withdrawn[event.subject] |= set(event.payload["rows"])

@@ -238,7 +238,7 @@ def _finish(ws: Workspace, plan: Redaction, marks: Marks, board: Board | None) -
         argilla = error.message
     return replace(
         plan,
-        models=tuple(map(str, affected_models(ws.ledger))) if plan.releases else (),
+        models=tuple(map(str, affected_models(ws))) if plan.releases else (),
         records=records,
         argilla=argilla,
         compacted=compacted,

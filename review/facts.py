@@ -77,7 +77,7 @@ def facts_of(ws: Workspace, state: ReviewState, guideline_hash: str) -> Iterator
             retired=frozenset(asked - on_list),
             adjudications=settled,
             **_asked_for(state, settled),
-            released=candidate_id in state.released,
+            released=candidate_id in state.released and candidate_id not in state.unreleased,
             recalled=state.recalled.get(candidate_id),
         )
 

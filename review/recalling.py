@@ -35,7 +35,10 @@ def recalls(state: ReviewState, ids: Iterable[str], *, why: Why, reason: str) ->
         release = state.released.get(id_)
         if release is not None:
             payload = {"release": release, "reason": reason, "why": why}
-            yield NewEvent("row.recalled", id_, payload, f"recalled:{id_}:{release}")
+            key = f"recalled:{id_}:{release}"
+            if id_ in state.reopened:  # a second recall of a row that the release got back
+                key += f":{len(state.reopened[id_])}"
+            yield NewEvent("row.recalled", id_, payload, key)
 
 
 def reopen(ws: Workspace, candidate_id: str, *, by: str, reason: str) -> str:

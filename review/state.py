@@ -43,7 +43,8 @@ class ReviewState:
         released: Candidate id to the last release that has it.
         recalled: Candidate id to why it was taken out of a release, or redacted.
         redacted: Ids of rows whose content was removed for good.
-        reopened: Candidate id to the rounds that its reopening after a recall made void.
+        reopened: Candidate id to the rounds that its reopening after a recall made void; `unreleased` are
+            those of them that are in no release made since.
     """
 
     head: int = 0
@@ -66,6 +67,7 @@ class ReviewState:
     recalled: dict[str, str] = field(default_factory=dict)
     redacted: set[str] = field(default_factory=set)
     reopened: dict[str, frozenset[str]] = field(default_factory=dict)
+    unreleased: set[str] = field(default_factory=set)
 
     @property
     def short(self) -> str:
@@ -227,6 +229,7 @@ def _release(state: ReviewState, event: Event, ledger: Ledger) -> None:
     digest = event.payload.get("ids")
     for candidate_id in ledger.body(digest) if digest else ():
         state.released[candidate_id] = event.subject
+        state.unreleased.discard(candidate_id)
 
 
 def _recalled(state: ReviewState, event: Event, _: Ledger) -> None:
@@ -245,8 +248,8 @@ def _redacted(state: ReviewState, event: Event, _: Ledger) -> None:
 def _reopened(state: ReviewState, event: Event, _: Ledger) -> None:
     if event.subject not in state.redacted:
         state.recalled.pop(event.subject, None)
-        state.released.pop(event.subject, None)
         state.reopened[event.subject] = frozenset(state.opened)
+        state.unreleased.add(event.subject)
 
 
 _Fold = Callable[[ReviewState, Event, Ledger], Any]

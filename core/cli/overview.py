@@ -92,7 +92,7 @@ def _releases(ws: Workspace) -> View:
 def _recalled(ws: Workspace) -> View:
     from seedgate.finetune import affected_models, recalled_rows
 
-    rows, models = recalled_rows(ws.ledger), affected_models(ws.ledger)
+    rows, models = recalled_rows(ws), affected_models(ws)
     lines = [f"recalled: {row}" for row in rows[:MOST_LISTED]]
     lines += [f"... and {len(rows) - MOST_LISTED} more"] if len(rows) > MOST_LISTED else []
     return View(

@@ -118,8 +118,8 @@ def test_its_releases_are_withdrawn_and_the_next_says_why(ws: Workspace) -> None
     assert manifest.recalled == {"redacted": 1}
     assert "| redacted | 1 |" in (made.path / "README.md").read_text()
     assert verify_release(ws, "r002") == manifest
-    assert [each.id for each in recalled_rows(ws.ledger)] == [row]
-    assert [(each.model, each.rows, each.withdrawn) for each in affected_models(ws.ledger)] == [
+    assert [each.id for each in recalled_rows(ws)] == [row]
+    assert [(each.model, each.rows, each.withdrawn) for each in affected_models(ws)] == [
         ("r001-model", 1, True)
     ]
     assert audit(ws) == []

@@ -70,9 +70,9 @@ def test_a_card_counts_only_what_came_since_the_release_before(released: Workspa
 
 
 def test_lists_name_the_row_and_the_model(released: Workspace) -> None:
-    (row,) = recalled_rows(released.ledger)
+    (row,) = recalled_rows(released)
     assert (row.id, row.release) == (ROW, "r001")
-    (model,) = affected_models(released.ledger)
+    (model,) = affected_models(released)
     assert str(model) == "model r001-model was trained on release r001, of which 1 row was recalled since"
 
 
@@ -89,7 +89,7 @@ def test_a_reopened_row_starts_from_nothing_and_may_be_approved_anew(released: W
     assert reopen(released, ROW[:8], by="ana", reason="clicked by mistake") == ROW
     found = decisions(released)[ROW]
     assert (found.outcome, found.reason) == ("pending", "nobody has been asked yet")
-    assert recalled_rows(released.ledger) == []
+    assert [row.id for row in recalled_rows(released)] == [ROW]
     assert push(released, cycle=1).candidates == 1
     # Her answer in the first round counts no more, whatever she makes of it.
     with Reviewer(released, "anna") as anna:
@@ -100,6 +100,7 @@ def test_a_reopened_row_starts_from_nothing_and_may_be_approved_anew(released: W
         anna.put(second, second["prefilled"] | {"decision": "approve"})
     pull(released)
     assert decisions(released)[ROW].outcome == "approved"
+    assert recalled_rows(released) == affected_models(released) == []
     made = release(released)
     assert made.counts.approved == 2
     assert audit(released) == []
@@ -139,9 +140,9 @@ def test_adjudicated_wrong_after_a_release_recalls(review_workspace: Callable[..
     verdict = next(e for e in ws.ledger.events("verdict.recorded") if e.payload["reviewer"] == "ben")
     ws.ledger.append([NewEvent("verdict.recorded", ROW, verdict.payload | {"decision": "reject"})])
     assert decisions(ws)[ROW].outcome == "conflict"
-    assert recalled_rows(ws.ledger) == []
+    assert recalled_rows(ws) == []
     assert adjudicate(ws, ROW, by="judge", decision="reject").outcome == "void"
-    assert [(row.id, row.reason) for row in recalled_rows(ws.ledger)] == [
+    assert [(row.id, row.reason) for row in recalled_rows(ws)] == [
         (ROW, "judge settled it as wrong after the release")
     ]
     assert json.loads((release(ws).path / "manifest.json").read_text())["recalled"] == {
