@@ -76,10 +76,12 @@ def backup(ws: Workspace, file: Path, *, models: bool = False, secrets: bool = F
     if file.exists():
         raise InputError(f"{file}: exists already", hint="give another name, or remove it")
     _sweep(_folder(file), f".{file.name}.*")
-    # The scratch copy of the ledger is gone before the archive has its name.
-    with atomic_write(file, mode=0o600) as out:
-        with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=_folder(file)) as scratch:
-            index = _write(ws, out, Path(scratch) / "ledger.db", models=models, secrets=secrets)
+    # In this order: the scratch copy of the ledger is gone before the archive has its name.
+    with (
+        atomic_write(file, mode=0o600) as out,
+        tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=_folder(file)) as scratch,
+    ):
+        index = _write(ws, out, Path(scratch) / "ledger.db", models=models, secrets=secrets)
     return Archive(file, index["events"], index["head"], len(index["files"]))
 
 
