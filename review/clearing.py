@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from seedgate.review.board import Board
@@ -27,17 +28,24 @@ def clear_records(ws: Workspace, *, board: Board | None = None) -> int:
     Raises:
         ServiceError: Argilla cannot be used.
     """
-    state, gone = read_state(ws.ledger), ws.ledger.redacted()
-    shown = {
-        assignment.record_id
-        for assignment in state.assignments.values()
-        if assignment.candidate_id in state.redacted or assignment.shown_hash in gone
-    }
     places: dict[str, set[str]] = defaultdict(set)
-    for record_id, dataset_id in state.delivered:
-        if record_id in shown:
-            places[dataset_id].add(record_id)
+    for dataset_id, record_id in _shown(ws):
+        places[dataset_id].add(record_id)
     if not places:
         return 0
     with connect(ws, board) as argilla:
         return sum(argilla.remove_records(dataset_id, sorted(ids)) for dataset_id, ids in places.items())
+
+
+def _shown(ws: Workspace) -> Iterator[tuple[str, str]]:
+    """(dataset id, record id) of every record that shows text that is gone: of candidates, seeds and cases."""
+    state, gone = read_state(ws.ledger), ws.ledger.redacted()
+    for each in (state, read_state(ws.ledger, purpose="seeds")):
+        for record_id, dataset_id in each.delivered:
+            assignment = each.assignments[record_id]
+            if assignment.candidate_id in state.redacted or assignment.shown_hash in gone:
+                yield dataset_id, record_id
+    for case in state.cases.values():
+        pushed = state.pushed_dockets.get(case.docket)
+        if pushed and (case.candidate_id in state.redacted or case.shown_hash in gone):
+            yield pushed.dataset_id, case.record_id
