@@ -14,6 +14,7 @@ from seedgate.errors import ConfigError, InputError
 from seedgate.records import Reason, VerdictDecision
 from seedgate.review.board import DatasetSpec, FieldSpec, Option, QuestionSpec
 from seedgate.review.visible import normal_form, reveal, show, unshow
+from seedgate.review.wording import word_diff
 from seedgate.task import Field, Task
 
 __all__ = ["dataset_spec", "record_fields", "seen_hash", "spec_hash", "suggestions"]
@@ -68,6 +69,8 @@ def _questions(task: Task) -> Iterator[QuestionSpec]:
         "Is this example right?",
         "label",
         required=True,
+        # True of whatever is shown, so that it tells nobody what is a control or where in the queue it stood.
+        description="Keys: 1, 2 or 3, then Enter. It is here because it passed the automatic filters.",
         options=tuple(Option(value, text) for value, text in _DECISIONS.items()),
     )
     # Second, because the page moves on to it from the decision: a digit typed too many lands here.
@@ -133,10 +136,7 @@ def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, A
     if meanings:
         texts[MEANING] = "\n".join(meanings)
     if nearest is not None:
-        texts[NEAREST] = "\n".join(
-            f"{field.display}: {_plain(nearest.get(field.name, ''))}"
-            for field in (*task.inputs, *task.outputs)
-        )
+        texts[NEAREST] = "\n".join(_comparison(task, fields, nearest))
     if seen_hash(task, fields, {name: show(text) for name, text in texts.items()}) != content_hash(fields):
         raise InputError("the page cannot show this example in full")
     return texts
@@ -149,6 +149,20 @@ def _meanings(task: Task, fields: Mapping[str, Any]) -> Iterator[str]:
         for label in chosen if isinstance(chosen, list) else [chosen]:
             if label in field.label_help:
                 yield f"{label}: {field.label_help[label]}"
+
+
+def _comparison(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, Any]) -> Iterator[str]:
+    """The nearest seed, and in what words the example differs from it."""
+    shown = (*task.inputs, *task.outputs)
+    for field in shown:
+        here, there = _plain(fields[field.name]), _plain(nearest.get(field.name, ""))
+        other = field.type != "text" and here != there
+        yield f"{field.display}: {there}" + (f"  (here: {', '.join(here.split(chr(10)))})" if other else "")
+    texts = [field for field in shown if field.type == "text"]
+    for field in texts:
+        changed = word_diff(_plain(nearest.get(field.name, "")), _plain(fields[field.name]))
+        if changed:
+            yield f"\nWhat differs{f' in {field.display}' if len(texts) > 1 else ''}: {changed}"
 
 
 def _plain(value: Any) -> str:

@@ -49,6 +49,17 @@ class TestTheRecord:
             "nearest_seed": "Text: Refund me!\nLabel: refund",
         }
 
+    def test_says_in_what_words_it_differs_from_the_nearest_seed(self) -> None:
+        texts = record_fields(CLASSIFICATION, ROW, {"text": "Where is my parcel?", "label": "delivery"})
+        assert texts["nearest_seed"] == (
+            "Text: Where is my parcel?\nLabel: delivery  (here: refund)\n\n"
+            "What differs: Where is [my parcel? → <my> refund?]"
+        )
+
+    def test_has_the_example_first(self) -> None:
+        names = [field.name for field in dataset_spec(CLASSIFICATION, "Read.").fields]
+        assert names == ["text", "label", "meaning", "nearest_seed"]
+
     def test_has_no_nearest_seed_where_none_is_like_it(self) -> None:
         assert "nearest_seed" not in record_fields(CLASSIFICATION, ROW, None)
 
