@@ -90,6 +90,9 @@ class ReviewConfig(_Table):
     adjudicator: str = ""
     quorum: int = Field(1, ge=1)
     wave_size: int = Field(50, ge=1, le=1000)
+    ahead: int = Field(
+        10, ge=0
+    )  # `cycle --watch` pushes the next wave when a reviewer has fewer records left
     random_share: float = Field(0.2, ge=0, le=1)
 
 

@@ -222,6 +222,31 @@ def _ask_adjudicator(ws: Workspace) -> None:
         log.warning("nothing was put before the adjudicator: %s", error)
 
 
+def _push_ahead(
+    ws: Workspace, step: Step, on_step: Callable[[Step], ProgressFn | None]
+) -> tuple[Step, Any] | None:
+    """The next wave before those who are nearly done with theirs, if there are any and there is one."""
+    from seedgate.review import nearly_done, push
+
+    state = cycle_state(ws)
+    names = nearly_done(ws, simulated=state.simulated)
+    if not names:
+        return None
+    ahead = Step("push", step.cycle)
+    try:
+        report = push(
+            ws,
+            cycle=step.cycle,
+            simulated=state.simulated,
+            reviewers=names,
+            ahead=True,
+            on_progress=on_step(ahead),
+        )
+    except BusyError:  # somebody pushes just now: that will do
+        return None
+    return None if report.round is None else (ahead, report)
+
+
 def _measure(ws: Workspace, step: Step, on_progress: ProgressFn | None) -> Any:
     from seedgate.finetune import evaluate, release, train
 
@@ -245,7 +270,8 @@ def steps(
     Args:
         stop_after: Ends before starting a cycle above this number.
         on_step: Told of each step before it runs; gives back where its progress goes.
-        on_wait: Called while people are needed; when it returns, Argilla is asked again.
+        on_wait: Called while people are needed; when it returns, Argilla is asked again. Whoever is nearly
+            done by then gets the next wave first.
 
     Raises:
         WaitingError: People are needed, and there is no `on_wait`; everything before that has been done.
@@ -258,6 +284,10 @@ def steps(
         except WaitingError as waiting:
             if on_wait is None:
                 raise
-            on_wait(waiting)
+            more = _push_ahead(ws, step, on_step)
+            if more is not None:
+                yield more
+            else:
+                on_wait(waiting)
         else:
             yield step, report

@@ -1,6 +1,7 @@
 """Review: waves of candidates before people in Argilla, their verdicts, and the gate that decides on them."""
 
 from seedgate.review.adjudication import adjudicate, declare_compatible
+from seedgate.review.ahead import nearly_done
 from seedgate.review.collect import PullReport, pull
 from seedgate.review.dockets import DocketReport, push_cases
 from seedgate.review.evidence import Facts
@@ -30,6 +31,7 @@ __all__ = [
     "decisions",
     "declare_compatible",
     "guideline_versions",
+    "nearly_done",
     "open_assignments",
     "pull",
     "push",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 from seedgate.errors import ServiceError
@@ -40,6 +41,7 @@ class ReviewerStatus:
     Attributes:
         assigned: Records put before them; of these `decided` have a verdict, `skipped` were discarded,
             `lost` vanished from Argilla, `open` wait.
+        pace_s: Median seconds from one submission to the next, breaks left out; None before the second.
         datasets: Where to work, oldest first; only those with something open.
     """
 
@@ -51,6 +53,12 @@ class ReviewerStatus:
     lost: int
     open: int
     datasets: tuple[DatasetStatus, ...]
+    pace_s: float | None = None
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds of work that are left at this pace; None if it is not known."""
+        return 0.0 if not self.open else None if self.pace_s is None else self.open * self.pace_s
 
     @property
     def dataset(self) -> str:
@@ -80,6 +88,13 @@ class ReviewStatus:
     conflicts: tuple[str, ...]
     pending: dict[str, int]
     half_pushed: str | None
+
+    @property
+    def done_in_s(self) -> float | None:
+        """Seconds until all that is open is decided, if everybody works on at their pace; None if unknown."""
+        left = [who.left_s for who in self.reviewers if who.open]
+        known = [seconds for seconds in left if seconds is not None]
+        return max(known, default=0.0) if len(known) == len(left) else None
 
 
 def review_status(ws: Workspace, *, simulated: bool = False) -> ReviewStatus:
@@ -135,12 +150,13 @@ def _undelivered(state: ReviewState) -> set[str]:
 def _reviewer(ws: Workspace, state: ReviewState, name: str, left: set[str]) -> ReviewerStatus:
     own = [a for a in state.assignments.values() if a.reviewer == name]
     answered = state.answered()
-    datasets = []
-    for opened in state.opened.values():
-        records = [a.record_id for a in own if a.round == opened.id]
-        waiting = len(left.intersection(records))
-        if waiting:
-            datasets.append(DatasetStatus(opened.id, *opened.datasets[name], len(records), waiting))
+    given = Counter(a.round for a in own)
+    waiting = Counter(a.round for a in own if a.record_id in left)
+    datasets = [
+        DatasetStatus(opened.id, *opened.datasets[name], given[opened.id], waiting[opened.id])
+        for opened in state.opened.values()
+        if waiting[opened.id]
+    ]
     return ReviewerStatus(
         name=name,
         simulated=name == ws.simulated_reviewer,
@@ -148,9 +164,16 @@ def _reviewer(ws: Workspace, state: ReviewState, name: str, left: set[str]) -> R
         decided=sum(a.record_id in answered for a in own),
         skipped=sum(a.record_id in state.skipped and a.record_id not in answered for a in own),
         lost=sum(a.record_id in state.lost and a.record_id not in answered for a in own),
-        open=sum(a.record_id in left for a in own),
+        open=waiting.total(),
         datasets=tuple(datasets),
+        pace_s=_pace(state, name),
     )
+
+
+def _pace(state: ReviewState, name: str) -> float | None:
+    verdicts = (heard.verdict for heard in state.verdicts.values())
+    gaps = [v.pace_s for v in verdicts if v.reviewer == name and v.pace_s is not None]
+    return round(median(gaps), 1) if gaps else None
 
 
 def _url(ws: Workspace) -> str | None:

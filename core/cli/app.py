@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seedgate.cli import cycle, data, generate, guidelines, measure, recall, review, stack
+from seedgate.cli import cycle, data, generate, guidelines, measure, recall, review, reviewing, stack
 from seedgate.errors import SeedgateError
 
 __all__ = ["app", "main"]
@@ -62,6 +62,7 @@ guidelines_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+review_app = typer.Typer(help="See where review stands.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -95,6 +96,8 @@ app.command("adjudicate")(review.adjudicate)
 guidelines_app.command("list")(guidelines.versions)
 guidelines_app.command("compatible")(guidelines.compatible)
 app.add_typer(guidelines_app, name="guidelines")
+review_app.command("status")(reviewing.status)
+app.add_typer(review_app, name="review")
 app.command("release")(measure.release)
 app.command("train")(measure.train)
 app.command("eval")(measure.evaluate)

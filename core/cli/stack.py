@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seedgate.cli.options import Json, WorkspaceDir
 from seedgate.cli.output import emit, say, table
+
+if TYPE_CHECKING:
+    from seedgate.review import ReviewStatus
 
 __all__ = ["down", "status", "up"]
 
@@ -75,16 +78,13 @@ def status(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
         text = table(["service", "state", "health", "url", "log"], rows) if rows else "embedded stack: not up"
         text += "".join(f"\n{s.name}: {s.detail}" for s in running if s.detail)
         review = review_status(ws, simulated=cycle_state(ws).simulated)
-        places = [
-            [who.name, place.workspace, place.dataset, place.assigned, place.open]
-            for who in review.reviewers
-            for place in who.datasets
-        ]
-        waiting = table(["waits for", "Argilla workspace", "dataset", "records", "to decide"], places)
-        parts = [text, view.text, waiting if places else "nothing waits for a reviewer"]
-        if review.conflicts:
-            parts.append(
-                f"{len(review.conflicts)} conflicts wait for an adjudicator: seedgate adjudicate ID ..."
-            )
-            parts.append("\n".join(f"  {candidate}" for candidate in review.conflicts[:10]))
+        parts = [text, view.text, f"{_short(review)} (seedgate review status)"]
         emit({"services": running, **view.data, "review": review}, "\n\n".join(parts), json_output=json)
+
+
+def _short(review: ReviewStatus) -> str:
+    if not review.open and not review.conflicts:
+        return "nothing waits for a reviewer"
+    shares = ", ".join(f"{who.name} {who.open} in {who.dataset}" for who in review.reviewers if who.open)
+    settle = f"; {len(review.conflicts)} conflicts for an adjudicator" if review.conflicts else ""
+    return f"{review.open} to decide" + (f": {shares}" if shares else "") + settle

@@ -148,3 +148,34 @@ def test_a_watch_holds_no_lease_so_that_others_can_work(ws: Workspace) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def answer_some(ws: Workspace, number: int) -> None:
+    """The reviewer decides this many records and goes on."""
+    with Reviewer(ws, "ana") as ana:
+        left = [record for record in ana.records() if not record["responses"]]
+        for record in left[:number]:
+            ana.put(record, record["prefilled"] | {"decision": "approve"})
+
+
+def test_a_watch_pushes_the_next_wave_before_the_last_is_done(ws: Workspace) -> None:
+    left: list[int] = []
+
+    def wait(_: WaitingError) -> None:
+        left.append(review_status(ws).open)
+        answer_some(ws, 1)
+
+    done = names([step for step, _ in steps(ws, stop_after=1, on_wait=wait)])
+    assert done == ["release", "start", "generate", "push", "push", "review", "release", "finish"]
+    # Four at first; the second wave of two comes after the first answer, and nothing is left to push then.
+    assert left == [4, 5, 4, 3, 2, 1]
+    assert cycle_state(ws).running is False
+
+
+def test_without_a_watch_nothing_is_pushed_ahead(ws: Workspace) -> None:
+    with pytest.raises(WaitingError):
+        list(steps(ws, stop_after=1))
+    answer_some(ws, 3)
+    with pytest.raises(WaitingError, match="1 candidates"):
+        list(steps(ws, stop_after=1))
+    assert ws.ledger.count("round.opened") == 1

@@ -1,0 +1,100 @@
+"""`review status`, `review propose`: where review stands, and one correction for several candidates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seedgate.cli.options import Json, WorkspaceDir
+from seedgate.cli.output import emit, table
+
+if TYPE_CHECKING:
+    from seedgate.review import ReviewStatus
+
+__all__ = ["review_text", "status"]
+
+LISTED = 10
+
+
+def status(
+    workspace: WorkspaceDir = Path(),
+    fresh: Annotated[bool, typer.Option("--pull", help="Fetch what was submitted first.")] = False,
+    json: Json = False,
+) -> None:
+    """Show who has how much left, at what pace, until when, and what waits for an adjudicator.
+
+    Pace is the median time from one submission to the next, breaks of over half an hour left out.
+
+    Example: seedgate review status --pull
+    """
+    from seedgate.cycle import cycle_state
+    from seedgate.review import pull, review_status
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        if fresh:
+            pull(ws)
+        found = review_status(ws, simulated=cycle_state(ws).simulated)
+    emit({"review": found, "done_in_s": found.done_in_s}, review_text(found), json_output=json)
+
+
+def review_text(found: ReviewStatus) -> str:
+    """The same for people: one part each for reviewers, their datasets, and what is set aside."""
+    parts = [_summary(found), _reviewers(found), _places(found), _conflicts(found)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _summary(found: ReviewStatus) -> str:
+    if found.open:
+        when = "" if found.done_in_s is None else f", about {_duration(found.done_in_s)} of work"
+        first = f"{found.open} to decide{when}"
+    else:
+        first = "nothing waits for a reviewer"
+    lines = [f"{first}; {found.unassigned} more candidates wait for a later wave"]
+    if found.half_pushed:
+        lines.append(f"round {found.half_pushed} is half pushed: run `seedgate push` to complete it")
+    lines.append(f"sign in at {found.url}" if found.url else "Argilla is not up: run `seedgate up`")
+    return "\n".join(lines)
+
+
+def _reviewers(found: ReviewStatus) -> str:
+    rows = [
+        [
+            f"{who.name} (SIMULATED)" if who.simulated else who.name,
+            who.open,
+            who.decided,
+            who.skipped,
+            "-" if who.pace_s is None else f"{who.pace_s:g} s",
+            "-" if who.left_s is None else _duration(who.left_s),
+        ]
+        for who in found.reviewers
+    ]
+    return table(["reviewer", "to decide", "decided", "skipped", "per decision", "work left"], rows)
+
+
+def _places(found: ReviewStatus) -> str:
+    rows = [
+        [who.name, place.workspace, place.dataset, place.assigned, place.open]
+        for who in found.reviewers
+        for place in who.datasets
+    ]
+    return table(["waits for", "Argilla workspace", "dataset", "records", "to decide"], rows) if rows else ""
+
+
+def _conflicts(found: ReviewStatus) -> str:
+    if not found.conflicts:
+        return ""
+    lines = [f"{len(found.conflicts)} conflicts wait for an adjudicator: seedgate adjudicate ID ..."]
+    lines += [f"  {candidate}" for candidate in found.conflicts[:LISTED]]
+    more = len(found.conflicts) - LISTED
+    return "\n".join([*lines, *([f"  and {more} more: --json has all"] if more > 0 else [])])
+
+
+def _duration(seconds: float) -> str:
+    """Rounded as people say it: `40 s`, `12 min`, `2 h 5 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
