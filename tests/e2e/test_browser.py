@@ -146,7 +146,7 @@ def test_pull_and_release_yield_exactly_what_a_person_did_in_the_page(
     review.open(HOSTILE)
     assert review.field(LABEL).inner_text().strip() == "billing"
     assert review.question("corrected_text").locator("[contenteditable]").inner_text().strip() == HOSTILE
-    _screenshot(review.page)
+    screenshot(review.page, "review-page")
     review.open("My login code⟦U+200B⟧ never arrives ⟦U+202E⟧reversed")
     review.choose("decision", "approve")
     review.finish("Submit")
@@ -204,7 +204,8 @@ def test_pull_and_release_yield_exactly_what_a_person_did_in_the_page(
     }
 
 
-def _screenshot(page: Page) -> None:
+def screenshot(page: Page, name: str) -> None:
+    """Keeps what the page looks like for whoever reads the results of CI."""
     folder = Path(os.environ.get("SEEDGATE_ARTIFACTS") or REPOSITORY / "artifacts")
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / "review-page.png")
+    page.screenshot(path=folder / f"{name}.png")
