@@ -66,9 +66,10 @@ bench: ## every benchmark in its quick form
 	$(call need,python)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" --quick; done
 
-docs: ## write the CLI reference again from --help
+docs: ## write the CLI reference again from --help, and the table of attacks from the tests
 	$(call need,python)
 	$(BIN)/python docs/cli_reference.py
+	$(BIN)/python docs/attack_table.py
 
 clean: ## remove what tools made; .venv and workspaces stay
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis artifacts *.egg-info

@@ -1,0 +1,222 @@
+"""Attacks on the ledger's file and its events."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from seedgate.errors import LedgerError, RefusedError
+from seedgate.finetune import release, train, verify_release
+from seedgate.ledger import NewEvent
+from seedgate.review import decisions
+from seedgate.workspace import Workspace
+from tests.attacks.marking import attack
+from tests.attacks.tampering import faults, ledger_file, rechain, released_texts, sql
+from tests.finetune.reviewing import TEXTS, Reviewing, example
+
+HEAD = "`audit --expect-head` with a head noted elsewhere"
+
+
+def approval_of(ws: Workspace) -> str:
+    """Seq of the newest verdict."""
+    event = ws.ledger.last("verdict.recorded")
+    assert event is not None
+    return str(event.seq)
+
+
+class TestRewriting:
+    @attack(
+        "an event's payload is rewritten in the database",
+        outcome="detected",
+        by="the chain: `audit`, `train`",
+    )
+    def test_a_rewritten_event(self, reviewing: Reviewing) -> None:
+        (id_,) = reviewing.candidates(1)
+        reviewing.verdicts({id_: "reject"})
+        sql(
+            reviewing.ws,
+            "UPDATE events SET payload = replace(payload, 'reject', 'approve')"
+            f" WHERE seq = {approval_of(reviewing.ws)}",
+        )
+        assert any("was changed after it was written" in fault for fault in faults(reviewing.ws))
+        made = release(reviewing.ws)
+        with pytest.raises(RefusedError, match="the ledger is damaged"):
+            train(reviewing.ws, made.name)
+
+    @attack("an event is removed", outcome="detected", by="the chain: `audit`, `train`")
+    def test_a_removed_event(self, released: Workspace) -> None:
+        sql(released, f"DELETE FROM events WHERE seq = {int(approval_of(released)) - 1}")
+        assert any("are missing" in fault for fault in faults(released))
+
+    @attack("an event is inserted between two others", outcome="detected", by="the chain: `audit`, `train`")
+    def test_an_inserted_event(self, released: Workspace) -> None:
+        sql(
+            released,
+            "UPDATE events SET seq = seq + 1000 WHERE seq > 40",
+            "UPDATE events SET seq = seq - 999 WHERE seq > 1000",
+            "INSERT INTO events SELECT 41, at, kind, subject, NULL, payload, prev_hash, hash FROM events"
+            " WHERE seq = 40",
+        )
+        assert any("removed, added or reordered" in fault for fault in faults(released))
+
+    @attack("two events change places", outcome="detected", by="the chain: `audit`, `train`")
+    def test_reordered_events(self, released: Workspace) -> None:
+        sql(
+            released,
+            "UPDATE events SET seq = -1 WHERE seq = 40",
+            "UPDATE events SET seq = 40 WHERE seq = 41",
+            "UPDATE events SET seq = 41 WHERE seq = -1",
+        )
+        assert any("removed, added or reordered" in fault for fault in faults(released))
+
+    @attack(
+        "a rejection is rewritten into an approval and the whole chain is recomputed",
+        outcome="detected",
+        by=HEAD,
+    )
+    def test_a_recomputed_chain(self, reviewing: Reviewing) -> None:
+        (id_,) = reviewing.candidates(1)
+        reviewing.verdicts({id_: "reject"})
+        noted = reviewing.ws.ledger.head()[1]
+        sql(
+            reviewing.ws,
+            "UPDATE events SET payload = replace(payload, 'reject', 'approve')"
+            f" WHERE seq = {approval_of(reviewing.ws)}",
+        )
+        rechain(reviewing.ws)
+        assert released_texts(release(reviewing.ws).path) == [TEXTS[0][0]]
+        assert faults(reviewing.ws) == []
+        assert any("history was rewritten" in fault for fault in faults(reviewing.ws, expect_head=noted))
+
+    @attack("the newest events are cut off, a rejection among them", outcome="detected", by=HEAD)
+    def test_a_truncated_ledger(self, reviewing: Reviewing) -> None:
+        (id_,) = reviewing.candidates(1)
+        reviewing.approve(id_)
+        reviewing.verdicts({id_: "reject"}, reviewer="second")
+        noted = reviewing.ws.ledger.head()[1]
+        sql(reviewing.ws, f"DELETE FROM events WHERE seq >= {approval_of(reviewing.ws)}")
+        assert any("history was rewritten" in fault for fault in faults(reviewing.ws, expect_head=noted))
+
+    @attack(
+        "the ledger is replaced by an older backup, before anything else was released",
+        outcome="detected",
+        by=HEAD,
+    )
+    def test_an_older_backup(self, reviewing: Reviewing, tmp_path: Path) -> None:
+        ids = reviewing.candidates(2)
+        reviewing.approve(*ids)
+        reviewing.ws.close()
+        shutil.copy(ledger_file(reviewing.ws), tmp_path / "old.db")
+        reviewing.verdicts({ids[0]: "reject"}, reviewer="second")
+        noted = reviewing.ws.ledger.head()[1]
+        reviewing.ws.close()
+        shutil.copy(tmp_path / "old.db", ledger_file(reviewing.ws))
+        assert faults(reviewing.ws) == []
+        assert any("history was rewritten" in fault for fault in faults(reviewing.ws, expect_head=noted))
+
+    @attack(
+        "the ledger is replaced by a backup that is older than a release",
+        outcome="detected",
+        by="`audit`: the ledger knows no such release",
+    )
+    def test_a_backup_older_than_a_release(self, reviewing: Reviewing, tmp_path: Path) -> None:
+        reviewing.approve(*reviewing.candidates(2))
+        reviewing.ws.close()
+        shutil.copy(ledger_file(reviewing.ws), tmp_path / "old.db")
+        release(reviewing.ws)
+        reviewing.ws.close()
+        shutil.copy(tmp_path / "old.db", ledger_file(reviewing.ws))
+        assert faults(reviewing.ws) == ["releases/r001: the ledger knows no release of this name"]
+        with pytest.raises(RefusedError, match=r"no release\.created event"):
+            verify_release(reviewing.ws, "r001")
+
+    @attack("the write-ahead log is swapped for one of another ledger", outcome="detected", by=HEAD)
+    def test_a_swapped_wal(self, reviewing: Reviewing) -> None:
+        ids = reviewing.candidates(2)
+        reviewing.approve(*ids)
+        reviewing.ws.close()
+        kept = sqlite3.connect(ledger_file(reviewing.ws))  # an open reader keeps the log from being folded in
+        kept.execute("SELECT count(*) FROM events").fetchall()
+        reviewing.verdicts({ids[0]: "reject"}, reviewer="second")
+        noted = reviewing.ws.ledger.head()[1]
+        log = ledger_file(reviewing.ws).with_name("ledger.db-wal")
+        copied = ledger_file(reviewing.ws).read_bytes()
+        assert log.stat().st_size > 0
+        reviewing.ws.close()
+        kept.close()
+        ledger_file(reviewing.ws).write_bytes(copied)
+        log.write_bytes(b"not a log of this database")
+        assert any("history was rewritten" in fault for fault in faults(reviewing.ws, expect_head=noted))
+
+
+class TestBodies:
+    @attack(
+        "the body of an approved candidate is replaced",
+        outcome="detected",
+        by="its hash: reading, `audit`, `train`",
+    )
+    def test_a_swapped_body(self, released: Workspace) -> None:
+        id_ = next(released.ledger.events("candidate.created")).subject
+        sql(released, f"UPDATE bodies SET body = replace(body, 'order', 'pump') WHERE hash = '{id_}'")
+        assert f"body {id_[:12]}: was changed: its content does not have its hash" in faults(released)
+        with pytest.raises(LedgerError, match="was changed in the database"):
+            release(released)
+
+    @attack("two bodies change places", outcome="detected", by="their hashes: reading, `audit`, `train`")
+    def test_exchanged_bodies(self, released: Workspace) -> None:
+        one, two = [event.subject for event in released.ledger.events("candidate.created")][:2]
+        sql(
+            released,
+            "UPDATE bodies SET hash = 'aside' WHERE hash = '" + one + "'",
+            f"UPDATE bodies SET hash = '{one}' WHERE hash = '{two}'",
+            f"UPDATE bodies SET hash = '{two}' WHERE hash = 'aside'",
+        )
+        assert sum("does not have its hash" in fault for fault in faults(released)) == 2
+
+    @attack(
+        "a candidate's body has a key twice, shown one way and read the other",
+        outcome="refused",
+        by="G2: the id is the hash of the canonical content",
+    )
+    def test_a_body_with_a_key_twice(self, reviewing: Reviewing) -> None:
+        from seedgate.canonical import sha256
+
+        body = '{"label":"delivery","text":"shown to nobody","text":"No sign of my order."}'
+        id_ = sha256(body)
+        honest = reviewing.candidate(example("No sign of my order.", "delivery"))
+        payload = next(reviewing.ws.ledger.events("candidate.created", subject=honest)).payload
+        reviewing.ws.ledger.append([NewEvent("candidate.created", id_, payload)])
+        sql(reviewing.ws, f"INSERT INTO bodies VALUES ('{id_}', '{body}')")
+        reviewing.verdicts({id_: "approve"}, seen_hash=honest)
+        assert decisions(reviewing.ws)[id_].invariant == "G2"
+        assert release(reviewing.ws).counts.approved == 0
+
+    @attack(
+        "a body is deleted, so that nobody can look at what was approved",
+        outcome="detected",
+        by="`audit`; the row is pending",
+    )
+    def test_a_deleted_body(self, approved: Workspace) -> None:
+        id_ = next(approved.ledger.events("candidate.created")).subject
+        sql(approved, f"DELETE FROM bodies WHERE hash = '{id_}'")
+        assert any(f"its body {id_[:12]} is gone" in fault for fault in faults(approved))
+        assert decisions(approved)[id_].outcome == "pending"
+
+
+class TestOtherTables:
+    @attack(
+        "tables are attached that shadow the ledger's",
+        outcome="refused",
+        by="an attached database lasts as long as its connection",
+    )
+    def test_attached_tables(self, reviewing: Reviewing, tmp_path: Path) -> None:
+        (id_,) = reviewing.candidates(1)
+        with sqlite3.connect(ledger_file(reviewing.ws)) as database:
+            database.execute(f"ATTACH '{tmp_path / 'other.db'}' AS other")
+            database.execute("CREATE TABLE other.events AS SELECT * FROM main.events")
+            database.execute("CREATE TEMP TABLE events AS SELECT * FROM main.events")
+        assert decisions(reviewing.ws)[id_].outcome == "pending"
+        assert faults(reviewing.ws) == []
