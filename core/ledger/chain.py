@@ -73,6 +73,8 @@ def verify_chain(rows: Iterable[Any]) -> Iterator[Fault]:
         where = f"event {row.seq} ({row.kind} {str(row.subject)[:12]})"
         if row.seq > expected:
             yield Fault(where, f"events {expected} to {row.seq - 1} are missing")
+        elif row.seq < expected:
+            yield Fault(where, "has a number that another event has, or none that an event can have")
         if row.prev_hash != prev:
             yield Fault(
                 where, "does not follow the event before it: something was removed, added or reordered"

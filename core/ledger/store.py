@@ -22,6 +22,7 @@ from seedgate.files import os_errors
 from seedgate.ledger import schema
 from seedgate.ledger.chain import GENESIS, Event, Fault, NewEvent, event_hash, verify_chain
 from seedgate.ledger.erasure import TOMBSTONE, body_faults, compact, erase, erased
+from seedgate.ledger.foreign import foreign_objects, index_faults
 from seedgate.ledger.kinds import KINDS
 from seedgate.ledger.lease import Lease
 
@@ -68,7 +69,7 @@ class Ledger:
         """Opens an existing ledger.
 
         Raises:
-            LedgerError: It is missing, damaged, or was written by another version.
+            LedgerError: It is missing, damaged, tampered with, or was written by another version.
         """
         path = schema.sqlite_path(url)
         if path is not None and not path.is_file():
@@ -80,6 +81,12 @@ class Ledger:
                 version = connection.execute(
                     select(schema.meta.c.value).where(schema.meta.c.name == "schema_version")
                 ).scalar()
+                planted = next(foreign_objects(connection), None)
+            if planted is not None:
+                raise LedgerError(
+                    f"{schema.where(ledger._engine)}: {planted.where} {planted.what}",
+                    hint="find out who made it, restore a backup, then run `seedgate audit`",
+                )
             if version != str(schema.SCHEMA_VERSION):
                 raise LedgerError(
                     f"the ledger has schema version {version}, this seedgate reads {schema.SCHEMA_VERSION}",
@@ -242,7 +249,7 @@ class Ledger:
             return _head(connection)
 
     def verify(self, *, expect_head: str | None = None) -> Iterator[Fault]:
-        """Recomputes the whole chain and every body, yielding what is wrong.
+        """Recomputes the whole chain and every body, yielding what is wrong; also what was planted beside them.
 
         Args:
             expect_head: A hash noted earlier; it must be some event's hash, or history was rewritten
@@ -259,6 +266,8 @@ class Ledger:
                 yield row
 
         with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
+            yield from foreign_objects(connection)
+            yield from index_faults(connection)
             yield from verify_chain(rows(connection))
         with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             yield from body_faults(_streamed(connection, select(schema.bodies)), erased(connection))

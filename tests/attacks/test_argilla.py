@@ -160,7 +160,7 @@ class TestForgedResponses:
     @attack(
         "with the admin key, a reviewer's response is rewritten before it is pulled",
         outcome="documented",
-        by="blind re-review and controls; Argilla's own database backups; the reviewer, who is shown what they approved",
+        by="blind re-review and controls; Argilla's own database backups; the reviewer, who knows what they approved",
     )
     def test_in_anothers_name(self, ws: Workspace, anna: Reviewer, owner: Owner) -> None:
         anna.answer(SILLY, "reject")

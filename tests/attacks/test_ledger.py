@@ -220,3 +220,64 @@ class TestOtherTables:
             database.execute("CREATE TEMP TABLE events AS SELECT * FROM main.events")
         assert decisions(reviewing.ws)[id_].outcome == "pending"
         assert faults(reviewing.ws) == []
+
+    @attack(
+        "a trigger swallows changed verdicts and recalls as they are written",
+        outcome="refused",
+        by="opening the ledger; `audit`, `train`",
+    )
+    def test_a_trigger(self, released: Workspace) -> None:
+        swallow = "CREATE TRIGGER t BEFORE INSERT ON events WHEN NEW.kind = 'verdict.changed' "
+        sql(released, swallow + "BEGIN SELECT RAISE(IGNORE); END", effect=False)
+        with pytest.raises(LedgerError, match="table events has a trigger 't'"):
+            Reviewing(released).take_back(next(released.ledger.events("candidate.created")).subject)
+
+    @attack(
+        "a trigger is planted while the ledger is open",
+        outcome="detected",
+        by="the check of `audit` and `train`, every time",
+    )
+    def test_a_trigger_while_open(self, released: Workspace) -> None:
+        assert released.ledger.head()[0] > 0
+        with sqlite3.connect(ledger_file(released)) as database:
+            database.execute(
+                "CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events WHERE seq = 1; END"
+            )
+        assert any("has a trigger 't'" in fault for fault in faults(released))
+        with pytest.raises(RefusedError, match="has a trigger"):
+            verify_release(released, "r001")
+
+    @attack("a view named events takes the table's place", outcome="refused", by="opening the ledger")
+    def test_a_view(self, released: Workspace) -> None:
+        sql(
+            released,
+            "ALTER TABLE events RENAME TO hidden",
+            "CREATE VIEW events AS SELECT * FROM hidden WHERE kind <> 'verdict.changed'",
+            effect=False,
+        )
+        with pytest.raises(LedgerError, match="table events has a view"):
+            released.ledger.head()
+
+    @attack(
+        "an index is made to leave out the rejections, so that queries by kind miss what the chain has",
+        outcome="detected",
+        by="the database's own check of its indexes, in `audit` and `train`",
+    )
+    def test_a_poisoned_index(self, released: Workspace) -> None:
+        id_ = next(released.ledger.events("candidate.created")).subject
+        Reviewing(released).verdicts({id_: "reject"}, reviewer="second")
+        assert decisions(released)[id_].outcome == "conflict"
+        last = approval_of(released)
+        sql(
+            released,
+            "DROP INDEX events_by_kind",
+            f"CREATE INDEX events_by_kind ON events (kind, seq) WHERE seq <> {last}",
+            "PRAGMA writable_schema = ON",
+            "UPDATE sqlite_master SET sql = 'CREATE INDEX events_by_kind ON events (kind, seq)'"
+            " WHERE name = 'events_by_kind'",
+            effect=False,
+        )
+        assert decisions(released)[id_].outcome == "approved"
+        assert any("contradicts itself" in fault for fault in faults(released))
+        with pytest.raises(RefusedError, match="contradicts itself"):
+            verify_release(released, "r001")
