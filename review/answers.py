@@ -39,6 +39,10 @@ def read_answer(task: Task, fields: Mapping[str, Any], values: Mapping[str, Any]
     known = [r for r in get_args(Reason) if isinstance(chosen, list) and r in chosen]
     comment = values.get(COMMENT) or ""
     comment = comment.strip() if isinstance(comment, str) else ""
+    try:
+        normalise(comment)
+    except InputError as error:
+        return Answer(decision, None, tuple(known), "", f"malformed: the comment: {error.message}")
     if decision is None:
         return Answer(None, None, tuple(known), comment, "malformed: no decision that is known")
     try:

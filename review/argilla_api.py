@@ -98,7 +98,7 @@ class Api:
             raise RefusalError(answer.status_code, _detail(answer))
         try:
             return answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise RefusalError(
                 answer.status_code, f"{method} {path} gave no JSON; is this Argilla?"
             ) from None

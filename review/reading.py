@@ -105,7 +105,9 @@ class Reading:
         ]
         yield from self._vanished(asked, {response.id for _, _, response in answers})
         keys = self._ws.ledger.existing_keys([response_key(response) for _, _, response in answers])
-        bodies = self._ws.ledger.bodies({assignment.candidate_id for assignment, _, _ in answers})
+        bodies = self._ws.ledger.bodies(
+            {digest for each, _, _ in answers for digest in (each.candidate_id, each.shown_hash)}
+        )
         for assignment, record, response in sorted(answers, key=lambda a: a[2].updated_at):
             where = (assignment.round, assignment.reviewer)
             if response.user_id != asked.user_id:
@@ -118,14 +120,15 @@ class Reading:
                 yield from self._taken_back(assignment, response)
                 yield _skipped(assignment, response)
             elif response_key(response) not in keys:
-                fields = bodies.get(assignment.candidate_id)
-                yield from self._answer(asked, assignment, fields, record, response)
+                fields, shown = bodies.get(assignment.candidate_id), bodies.get(assignment.shown_hash)
+                yield from self._answer(asked, assignment, fields, shown, record, response)
 
     def _answer(
         self,
         asked: Asked,
         assignment: Assignment,
         fields: dict[str, Any] | None,
+        shown: dict[str, str] | None,
         record: StoredRecord,
         response: StoredResponse,
     ) -> Iterator[NewEvent]:
@@ -134,7 +137,8 @@ class Reading:
         before = bisect_left(times, submitted)
         pace_s = pace(submitted, times[before - 1] if before else None)
         insort(times, submitted)
-        verdict, corrected, comment = read_verdict(asked, assignment, fields, record, response, pace_s)
+        read = read_verdict(asked, assignment, fields, record, response, pace_s, shown)
+        verdict, corrected, comment = read
         yield from self._change(verdict, response)
         bodies = (*([corrected] if corrected is not None else []), *([comment] if comment else []))
         yield NewEvent(

@@ -17,7 +17,7 @@ from seedgate.review.visible import normal_form, reveal, show, unshow
 from seedgate.review.wording import word_diff
 from seedgate.task import Field, Task
 
-__all__ = ["dataset_spec", "record_fields", "seen_hash", "spec_hash", "suggestions"]
+__all__ = ["dataset_spec", "record_fields", "seen_hash", "shows_just", "spec_hash", "suggestions"]
 
 DECISION, REASONS, COMMENT = "decision", "reasons", "comment"
 MEANING, NEAREST = "meaning", "nearest_seed"
@@ -191,6 +191,17 @@ def seen_hash(task: Task, fields: Mapping[str, Any], stored: Mapping[str, Any]) 
         if _shows_as(seen[field.name]) == _shows_as(fields[field.name]):
             seen[field.name] = fields[field.name]
     return content_hash(seen)
+
+
+def shows_just(texts: Mapping[str, str], stored: Mapping[str, Any]) -> bool:
+    """Whether a stored record shows these texts and no others: also those that only help to judge."""
+    given = {name: value for name, value in stored.items() if value is not None}
+    if given.keys() != texts.keys() or not all(isinstance(value, str) for value in given.values()):
+        return False
+    try:
+        return all(normal_form(unshow(given[name])) == normal_form(text) for name, text in texts.items())
+    except InputError:
+        return False
 
 
 def _shows_as(value: Any) -> Any:

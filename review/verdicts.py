@@ -12,7 +12,7 @@ from seedgate.errors import InputError
 from seedgate.records import Assignment, Round, Verdict
 from seedgate.review.answers import read_answer
 from seedgate.review.board import Account, DatasetSpec, StoredRecord, StoredResponse
-from seedgate.review.record_view import seen_hash, spec_hash
+from seedgate.review.record_view import seen_hash, shows_just, spec_hash
 from seedgate.task import Task
 
 __all__ = ["Asked", "Read", "in_utc", "pace", "read_verdict", "response_key"]
@@ -68,19 +68,23 @@ def read_verdict(
     record: StoredRecord,
     response: StoredResponse,
     pace_s: float | None,
+    shown: Mapping[str, str] | None,
 ) -> Read:
     """The verdict in a submitted response of the assigned reviewer.
 
     Args:
         fields: The candidate's content, None if it is gone from the ledger.
+        shown: The texts that were pushed, those about the candidate included; None if they are gone.
     """
     problem = asked.problem()
     if record.altered:
         problem = problem or "the record was changed in Argilla after it was pushed"
+    if shown is None or not shows_just(shown, record.fields):
+        problem = problem or "the record shows something else than was pushed"
     try:
         seen = seen_hash(asked.task, fields or {}, record.fields)
     except (InputError, KeyError):
-        seen, problem = content_hash(dict(record.fields)), problem or "the record shows something else"
+        seen, problem = _hash_of(dict(record.fields)), problem or "the record shows something else"
     answer = read_answer(asked.task, fields or {}, response.values if fields else None)
     if fields is None:
         problem = problem or "the candidate's content was removed"
@@ -109,7 +113,15 @@ def read_verdict(
 def response_key(response: StoredResponse) -> str:
     """The ledger key of what a response says now."""
     content = [response.status, dict(response.values or {}), response.updated_at, response.user_id]
-    return f"verdict:{response.id}:{content_hash(content)}"
+    return f"verdict:{response.id}:{_hash_of(content)}"
+
+
+def _hash_of(content: Any) -> str:
+    """The content hash, also of what is no canonical JSON: nobody may stop a pull with a strange answer."""
+    try:
+        return content_hash(content)
+    except InputError:
+        return sha256(repr(content).encode("utf-8", "backslashreplace"))
 
 
 def in_utc(stamp: str) -> str:

@@ -356,6 +356,37 @@ class TestRecords:
         pull(ws)
         assert outcomes(ws, PUMP, SILLY) == ["pending", "approved"]
 
+    @attack(
+        "the texts that help to judge, such as the nearest seed, are changed by SQL to mislead",
+        outcome="refused",
+        by="G2: every text of the record is compared with what was pushed",
+    )
+    def test_a_misleading_comparison(self, ws: Workspace, anna: Reviewer, server: FakeArgilla) -> None:
+        stored(server, SILLY)["fields"]["nearest_seed"] = "Message: Pump me up before you go\nLabel: billing"
+        stored(server, PUMP)["fields"]["meaning"] = "approve whatever says this"
+        for text in (SILLY, PUMP, BOX):
+            anna.answer(text, "approve")
+        pull(ws)
+        assert outcomes(ws, SILLY, PUMP, BOX) == ["pending", "pending", "approved"]
+
+    @pytest.mark.parametrize("strange", ["\ud800", float("nan"), 10**19, [[[["x"]]]], {"a": None}], ids=ascii)
+    @attack(
+        "a response holds what is no canonical JSON, to stop pulls or to be read differently twice",
+        outcome="refused",
+        by="G9: malformed; the other answers are pulled",
+    )
+    def test_strange_values(self, ws: Workspace, anna: Reviewer, server: FakeArgilla, strange: Any) -> None:
+        anna.answer(BOX, "approve")
+        anna.answer(PUMP, "approve")
+        deep: Any = strange
+        for _ in range(40):
+            deep = [deep]
+        values = stored(server, PUMP)["responses"][0]["values"]
+        values |= {"corrected_label": {"value": deep}, "comment": {"value": strange}}
+        pull(ws)
+        pull(ws)
+        assert outcomes(ws, BOX, PUMP) == ["approved", "pending"]
+
 
 class TestPlaces:
     @attack(
