@@ -146,13 +146,24 @@ class Workspace:
     @cached_property
     def simulated_reviewer(self) -> str | None:
         """The account that a program may answer with; fixed by `init`, None in real workspaces."""
-        event = self.ledger.last("workspace.created")
+        # The first, not the newest: who can append must not be able to name a program.
+        event = next(self.ledger.events("workspace.created"), None)
         if event is None:
             raise RefusedError(
                 "the ledger has no first event", hint="make the workspace with `seedgate init`"
             )
         name = event.payload.get("simulated_reviewer")
         return str(name) if name else None
+
+    @cached_property
+    def near_duplicate(self) -> float:
+        """The similarity from which content leaks or clashes: the policy's, or what `init` recorded if stricter.
+
+        Loosened between push and release, the policy would let in what the evaluation set has.
+        """
+        event = next(self.ledger.events("workspace.created"), None)
+        recorded = event.payload.get("policy", {}).get("near_duplicate", 1.0) if event else 1.0
+        return min(self.config.policy.near_duplicate, float(recorded))
 
     # -- addresses -----------------------------------------------------------------------------------
 

@@ -43,6 +43,16 @@ _BODIES: dict[str, Callable[[str, Any], list[Any]]] = {
 }
 """Kind of event to the hashes of the bodies it cannot do without."""
 
+_ONCE = {
+    "workspace.created": False,
+    "eval.locked": False,
+    "round.opened": True,
+    "round.pushed": True,
+    "candidate.created": True,
+    "release.created": True,
+}
+"""Kind of event that happens once: for each subject, or at all."""
+
 
 def audit(
     ws: Workspace, *, expect_head: str | None = None, on_progress: Progress | None = None
@@ -66,6 +76,7 @@ def _rest(ws: Workspace, tell: Progress) -> Iterator[Fault]:
     total = 2 + len(releases)
     tell(1, total, "looking for the bodies of events")
     yield from _missing_bodies(ws)
+    yield from _repeated(ws)
     yield from _evaluation_faults(ws)
     for number, event in enumerate(releases, 2):
         tell(number, total, f"recomputing release {event.subject}")
@@ -119,6 +130,17 @@ def _lock_faults(ws: Workspace) -> Iterator[Fault]:
                 "locks another set than the one before it without redacted rows",
             )
         known = ids
+
+
+def _repeated(ws: Workspace) -> Iterator[Fault]:
+    """Events that can happen once and are there again: our own commands can't have written the second."""
+    seen: dict[tuple[str, str], int] = {}
+    for event in ws.ledger.events(*_ONCE):
+        first = seen.setdefault((event.kind, event.subject if _ONCE[event.kind] else ""), event.seq)
+        if first != event.seq:
+            yield Fault(
+                f"event {event.seq} ({event.kind})", f"repeats event {first}: it can happen only once"
+            )
 
 
 def _missing_bodies(ws: Workspace) -> Iterator[Fault]:

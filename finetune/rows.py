@@ -20,6 +20,7 @@ from seedgate.ledger import Ledger
 from seedgate.records import Candidate, Decision, Example
 from seedgate.review import decisions
 from seedgate.seeds import baseline
+from seedgate.seeds.verified import verifications
 from seedgate.workspace import Workspace
 
 __all__ = ["Selection", "select_rows", "sign_offs"]
@@ -87,7 +88,7 @@ def select_rows(ws: Workspace) -> Selection:
 def _select(ws: Workspace, head: tuple[int, str]) -> Selection:
     base, guideline_hash = baseline(ws), ws.guidelines()[1]
     verdicts = decisions(ws, up_to=head[0], guideline_hash=guideline_hash)
-    leaks = EvaluationFilter(ws.task, base.evaluation, ws.config.policy.near_duplicate)
+    leaks = EvaluationFilter(ws.task, base.evaluation, ws.near_duplicate)
     signed = sign_offs(ws.ledger, up_to=head[0])
     rows: list[ManifestRow] = []
     values: list[dict[str, Any]] = []
@@ -154,16 +155,10 @@ def _evidence(
 
 def sign_offs(ledger: Ledger, *, up_to: int) -> dict[str, str | None]:
     """Verified seeds as of an event: id to who signed it off, None for one that was reviewed in Argilla."""
-    found: dict[str, str | None] = {}
-    for event in ledger.events("seed.verified", "seed.withdrawn"):
-        if event.seq > up_to:
-            break
-        if event.kind == "seed.withdrawn":
-            found.pop(event.subject, None)
-        else:
-            payload = event.payload
-            found[event.subject] = str(payload["by"]) if payload["method"] == "sign-off" else None
-    return found
+    return {
+        id_: str(payload["by"]) if payload["method"] == "sign-off" else None
+        for id_, payload in verifications(ledger, up_to=up_to).items()
+    }
 
 
 class _Families:

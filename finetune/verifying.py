@@ -118,7 +118,7 @@ def _recalls(ws: Workspace, manifest: Manifest, rows: list[dict[str, Any]]) -> I
     if manifest.eval_hash != base.eval_hash:
         yield Fault(where, "it was made beside another evaluation set")
     verdicts = decisions(ws)
-    leaks = EvaluationFilter(ws.task, base.evaluation, ws.config.policy.near_duplicate)
+    leaks = EvaluationFilter(ws.task, base.evaluation, ws.near_duplicate)
     for listed, row in zip(manifest.rows, rows, strict=True):
         name = f"row {listed.id[:12]}"
         if listed.origin == "seed" and listed.id not in base.seeds:

@@ -9,6 +9,7 @@ from seedgate.canonical import content_hash
 from seedgate.errors import ConfigError, InputError, RefusedError
 from seedgate.ledger import NewEvent
 from seedgate.records import Adjudication, Decision, dump
+from seedgate.review.evidence import person
 from seedgate.review.facts import decide_all
 from seedgate.review.recalling import recalls
 from seedgate.review.rulings import needs_ruling
@@ -114,7 +115,7 @@ def _check_person(ws: Workspace, state: ReviewState, by: str) -> None:
     if by != adjudicator:
         raise RefusedError(f"{by!r} is not this workspace's adjudicator ({adjudicator})")
     reviewers = {a.reviewer for a in state.assignments.values()} | {*ws.config.review.reviewers}
-    if by in reviewers | {ws.simulated_reviewer}:
+    if person(by) in {person(name) for name in reviewers | {ws.simulated_reviewer or ""}}:
         raise RefusedError(
             f"{by!r} is one of the reviewers: a conflict is settled by somebody else",
             hint="name another person in [review] adjudicator",

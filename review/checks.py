@@ -33,7 +33,7 @@ class ContentChecks:
 
     def __init__(self, ws: Workspace) -> None:
         base = baseline(ws)
-        threshold = ws.config.policy.near_duplicate
+        threshold = ws.near_duplicate
         self._task = ws.task
         self._seeds = base.seeds
         self._evaluation = EvaluationFilter(ws.task, base.evaluation, threshold)

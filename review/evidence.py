@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,6 +19,7 @@ __all__ = [
     "Settled",
     "fault",
     "in_force",
+    "person",
 ]
 
 
@@ -37,11 +39,15 @@ class Settled(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PushedRound:
-    """A round whose records are before its reviewers. `users`: reviewer to Argilla's user id."""
+    """A round whose records are before its reviewers.
+
+    `users`: reviewer to Argilla's user id. `seq`: the place in the ledger of its push.
+    """
 
     round: Round
     users: Mapping[str, str]
     pusher: str
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,8 @@ def fault(facts: Facts, verdict: Verdict) -> Fault | None:
         return Fault("G3", "given by the account that pushes")
     if verdict.user_id != pushed.users.get(verdict.reviewer):
         return Fault("G3", f"not given by the account of {verdict.reviewer}")
-    if verdict.simulated != (verdict.reviewer in pushed.round.simulated):
+    program = verdict.reviewer in (*pushed.round.simulated, facts.simulated_reviewer)
+    if verdict.simulated != program:
         return Fault("G3", "a program's verdict and a person's must not pass for each other")
     if verdict.simulated and verdict.reviewer != facts.simulated_reviewer:
         return Fault("G1", "this workspace has no such simulated reviewer")
@@ -154,6 +161,15 @@ def _inconsistent(verdict: Verdict) -> Fault | None:
     if verdict.decision is None:
         return Fault("G9", "no decision was given")
     return None
+
+
+def person(name: str) -> str:
+    """The name without what would make two of one person: case, width, spaces around.
+
+    >>> person(" Anna") == person("anna")
+    True
+    """
+    return unicodedata.normalize("NFKC", name).strip().casefold()
 
 
 def in_force(facts: Facts, guideline_hash: str) -> bool:

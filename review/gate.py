@@ -21,7 +21,7 @@ def decide(facts: Facts) -> Decision:
         return _decision(facts, "void", "G9", f"recalled: {facts.recalled}")
     if facts.leak is not None:
         return _decision(facts, "void", "G7", f"too close to the evaluation set: {facts.leak}")
-    latest = _latest(facts.verdicts)
+    latest = _latest(facts)
     faults = {heard: found for heard in latest if (found := fault(facts, heard.verdict)) is not None}
     approvals = [heard for heard in latest if heard not in faults and _approves(facts, heard.verdict)]
     # A rejection is no weaker for being old: under other guidelines it still asks for a second look.
@@ -40,18 +40,26 @@ def decide(facts: Facts) -> Decision:
     return _pending(facts, approvals, faults)
 
 
-def _latest(verdicts: Iterable[Heard]) -> list[Heard]:
+def _latest(facts: Facts) -> list[Heard]:
     """Each account's newest word: one person, one voice."""
     newest: dict[str, Heard] = {}
-    for heard in verdicts:
+    for heard in sorted(facts.verdicts, key=lambda heard: heard.seq):
         known = newest.get(heard.verdict.user_id)
-        if known is None or _age(heard) > _age(known):
+        if known is None or _newer(facts, heard, known):
             newest[heard.verdict.user_id] = heard
     return sorted(newest.values(), key=lambda heard: heard.seq)
 
 
-def _age(heard: Heard) -> tuple[str, int]:
-    return heard.verdict.submitted_at, heard.seq
+def _newer(facts: Facts, heard: Heard, known: Heard) -> bool:
+    """Whether `heard`, which stands later in the ledger, is the later word, too.
+
+    Argilla's clock says so; but an answer to a round that was pushed after the other answer had been recorded
+    is later whatever the clock was set to.
+    """
+    pushed = facts.rounds.get(heard.verdict.round)
+    if pushed is not None and pushed.seq > known.seq:
+        return True
+    return (heard.verdict.submitted_at, heard.seq) > (known.verdict.submitted_at, known.seq)
 
 
 def _approves(facts: Facts, verdict: Verdict) -> bool:

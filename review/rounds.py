@@ -18,6 +18,7 @@ from seedgate.records import Round, dump
 from seedgate.review.board import Board
 from seedgate.review.connect import connect
 from seedgate.review.delivery import Delivery, Progress, deliver
+from seedgate.review.evidence import person
 from seedgate.review.planning import Plan, plan_wave
 from seedgate.review.state import ReviewState, read_state
 
@@ -148,6 +149,8 @@ def reviewers_of(ws: Workspace, *, simulated: bool) -> tuple[str, ...]:
         listed: tuple[str, ...] = (ws.simulated_reviewer,)
     else:
         listed = tuple(dict.fromkeys(ws.config.review.reviewers))
+    if len({person(name) for name in listed}) < len(listed):
+        raise ConfigError("[review] reviewers: two names differ only in case; one person has one account")
     for name in listed:
         if not _REVIEWER.fullmatch(name):
             raise ConfigError(

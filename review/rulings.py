@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seedgate.records import Adjudication, CaseAnswer, Decision
-from seedgate.review.evidence import STALE, Facts, Fault, Heard, in_force
+from seedgate.review.evidence import STALE, Facts, Fault, Heard, in_force, person
 
 __all__ = ["needs_ruling", "ruling_fault", "ruling_on", "second_look", "upholds"]
 
@@ -19,16 +19,18 @@ def ruling_on(facts: Facts, heard: list[Heard]) -> Adjudication | None:
     for adjudication in _standing(facts, heard, "adjudication"):
         answer = adjudication.answer
         # By name and by account: a reviewer's account may have been renamed.
-        if adjudication.by not in _asked(facts) and (answer is None or answer.user_id not in accounts):
+        if person(adjudication.by) not in _asked(facts) and (
+            answer is None or answer.user_id not in accounts
+        ):
             return adjudication
     return None
 
 
 def second_look(facts: Facts, approvals: list[Heard]) -> Adjudication | None:
     """What the only reviewer said on seeing the row beside the seed that it clashes with (G8)."""
-    reviewers = {h.verdict.reviewer for h in approvals}
+    reviewers = {person(h.verdict.reviewer) for h in approvals}
     for adjudication in _standing(facts, approvals, "second_look"):
-        if {adjudication.by} == reviewers == _asked(facts):
+        if {person(adjudication.by)} == reviewers == _asked(facts):
             return adjudication
     return None
 
@@ -101,4 +103,5 @@ def _kind(facts: Facts, adjudication: Adjudication) -> str | None:
 
 def _asked(facts: Facts) -> set[str]:
     """Everybody who was asked about the candidate as a reviewer, or answered."""
-    return {a.reviewer for a in facts.assignments.values()} | {h.verdict.reviewer for h in facts.verdicts}
+    names = [a.reviewer for a in facts.assignments.values()] + [h.verdict.reviewer for h in facts.verdicts]
+    return {person(name) for name in names}

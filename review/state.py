@@ -161,7 +161,7 @@ def _record_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
 def _round_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
     payload = event.payload
     state.pushed[event.subject] = PushedRound(
-        state.opened[event.subject], dict(payload["users"]), payload["pusher"]
+        state.opened[event.subject], dict(payload["users"]), payload["pusher"], event.seq
     )
     state.datasets[event.subject] = dict(payload["datasets"])
 

@@ -96,7 +96,7 @@ def evaluation_set(ws: Workspace) -> list[Example]:
     Raises:
         RefusedError: The file is not what was locked.
     """
-    locked = ws.ledger.last("eval.locked")
+    locked = next(ws.ledger.events("eval.locked"), None)
     if locked is None:
         return evaluation_rows(ws)
     rows = read_examples(str(ws.eval_path), ws.task)

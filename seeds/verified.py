@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from seedgate.errors import RefusedError
+from seedgate.ledger import Ledger
 from seedgate.records import Example
 from seedgate.seeds.locking import evaluation_set, set_hash
 from seedgate.workspace import Workspace
 
-__all__ = ["Baseline", "baseline", "verified_seeds"]
+__all__ = ["Baseline", "baseline", "verifications", "verified_seeds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,7 @@ class Baseline:
 
 def verified_seeds(ws: Workspace) -> tuple[dict[str, Example], dict[str, str]]:
     """The verified seeds by id in the order they were added, and who vouched for each."""
-    vouched: dict[str, str] = {}
-    for event in ws.ledger.events("seed.verified", "seed.withdrawn"):
-        if event.kind == "seed.verified":
-            vouched[event.subject] = str(event.payload["by"])
-        else:
-            vouched.pop(event.subject, None)
+    vouched = {id_: str(payload["by"]) for id_, payload in verifications(ws.ledger).items()}
     bodies = ws.ledger.bodies(vouched)
     seeds = {
         event.subject: Example(
@@ -53,6 +51,26 @@ def verified_seeds(ws: Workspace) -> tuple[dict[str, Example], dict[str, str]]:
         if event.subject in bodies
     }
     return seeds, {id_: vouched[id_] for id_ in seeds}
+
+
+def verifications(ledger: Ledger, *, up_to: int | None = None) -> dict[str, Mapping[str, Any]]:
+    """Id of each verified seed to what its `seed.verified` event says, as of an event of the ledger.
+
+    A sign-off that stands after the first run counts for nothing, whoever put it there: it would be the door
+    around the gate.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    generated = False
+    for event in ledger.events("seed.verified", "seed.withdrawn", "run.started"):
+        if up_to is not None and event.seq > up_to:
+            break
+        if event.kind == "run.started":
+            generated = True
+        elif event.kind == "seed.withdrawn":
+            found.pop(event.subject, None)
+        elif not (generated and event.payload["method"] == "sign-off"):
+            found[event.subject] = event.payload
+    return found
 
 
 def baseline(ws: Workspace) -> Baseline:
@@ -68,7 +86,7 @@ def baseline(ws: Workspace) -> Baseline:
             f"{len(seeds)} seeds are verified; the policy wants {wanted}",
             hint="add examples to seeds.jsonl, then run `seedgate seeds verify`",
         )
-    locked = ws.ledger.last("eval.locked")
+    locked = next(ws.ledger.events("eval.locked"), None)
     if locked is None:
         raise RefusedError("the evaluation set is not locked", hint="run `seedgate seeds lock`")
     return Baseline(seeds, vouched, tuple(evaluation_set(ws)), locked.subject)

@@ -374,6 +374,37 @@ class TestForgedEvents:
         with Workspace(released.root) as again, pytest.raises(RefusedError, match="another declaration"):
             train(again, "r001")
 
+    @attack(
+        "a release is rewritten with other texts and another task's hash, so that ids cannot be checked",
+        outcome="detected",
+        by="`audit`: the ledger's bodies say what an id's content is; `train` by the task's hash",
+    )
+    def test_another_tasks_hash(self, released: Workspace) -> None:
+        def change(manifest: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+            manifest["task_hash"] = "0" * 64
+            rows[-1]["text"] = EVIL
+
+        forge_release(released, "r001", change)
+        assert any("its content is not that of id" in fault for fault in faults(released))
+        refused(released)
+
+    @attack(
+        "an event that happens once is appended again: a round with a lower quorum, a release, a first event",
+        outcome="detected",
+        by="`audit`: it can happen only once",
+    )
+    def test_an_event_again(self, released: Workspace) -> None:
+        for kind in (
+            "workspace.created",
+            "eval.locked",
+            "round.opened",
+            "candidate.created",
+            "release.created",
+        ):
+            event = next(released.ledger.events(kind))
+            released.ledger.append([NewEvent(kind, event.subject, event.payload)])
+        assert sum("it can happen only once" in fault for fault in faults(released)) == 5
+
 
 class TestCopies:
     @attack(

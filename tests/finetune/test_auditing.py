@@ -112,7 +112,10 @@ def test_an_approval_that_never_was_is_named(released: Workspace) -> None:
     reviewing.candidates(6)
     forged = event.payload | {"rows": 99}
     released.ledger.append([NewEvent("release.created", "r001", forged)])
-    assert [fault.what for fault in audit(released)] == ["its event and its manifest count differently"]
+    assert [fault.what for fault in audit(released)] == [
+        f"repeats event {event.seq}: it can happen only once",
+        "its event and its manifest count differently",
+    ]
 
 
 def test_a_changed_evaluation_set_is_named(released: Workspace) -> None:
