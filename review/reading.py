@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seedgate.canonical import content_hash, sha256
 from seedgate.ledger import NewEvent
 from seedgate.records import Assignment, Verdict, dump
+from seedgate.review.answers import read_answer
 from seedgate.review.board import Account, Board, StoredRecord, StoredResponse
 from seedgate.review.corrections import Correcting, Corrections
 from seedgate.review.recalling import recalls
@@ -119,7 +120,9 @@ class Reading:
             elif response.status == "discarded":
                 yield from self._taken_back(assignment, response)
                 yield _skipped(assignment, response)
-            elif response_key(response) not in keys:
+            elif response_key(response) in keys:
+                yield from self._disowned(assignment, bodies.get(assignment.candidate_id), response)
+            else:
                 fields, shown = bodies.get(assignment.candidate_id), bodies.get(assignment.shown_hash)
                 yield from self._answer(asked, assignment, fields, shown, record, response)
 
@@ -162,14 +165,36 @@ class Reading:
             return
         yield from self._changed(was, response, {"decision": verdict.decision})
 
+    def _disowned(
+        self, assignment: Assignment, fields: dict[str, Any] | None, response: StoredResponse
+    ) -> Iterator[NewEvent]:
+        """That the standing verdict is not what its response says, which was pulled before and is unchanged.
+
+        Only somebody who writes into the ledger can bring that about; the verdict is taken back.
+        """
+        standing = self._state.verdicts.get(response.id)
+        if standing is None or fields is None:
+            return
+        was, said = standing.verdict, read_answer(self._ws.task, fields, response.values)
+        corrected = content_hash(said.corrected) if said.corrected is not None else None
+        same = (was.decision, was.corrected_hash) == (said.decision, corrected)
+        if same and (was.problem or not said.problem):
+            return
+        detail = f"event {standing.seq} says otherwise than the response {response.id} of {was.reviewer}"
+        yield _anomaly("verdict disowned", assignment.round, assignment.reviewer, detail, str(standing.seq))
+        yield from self._changed(was, response, {"decision": said.decision}, f"disowned:{standing.seq}")
+
     def _taken_back(self, assignment: Assignment, response: StoredResponse) -> Iterator[NewEvent]:
         standing = self._state.verdicts.get(response.id)
         if standing is not None:
             yield from self._changed(standing.verdict, response, {"status": response.status})
 
-    def _changed(self, was: Verdict, response: StoredResponse, now: dict[str, Any]) -> Iterator[NewEvent]:
+    def _changed(
+        self, was: Verdict, response: StoredResponse, now: dict[str, Any], key: str = ""
+    ) -> Iterator[NewEvent]:
         payload = {"response_id": response.id, "was": {"decision": was.decision}, "now": now}
-        yield NewEvent("verdict.changed", was.candidate_id, payload, f"changed:{response_key(response)}")
+        key = key or f"changed:{response_key(response)}"
+        yield NewEvent("verdict.changed", was.candidate_id, payload, key)
         # Of a reopened row the earlier answers are void, and so is a change of them.
         ids = [
             id_

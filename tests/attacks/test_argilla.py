@@ -612,6 +612,68 @@ class TestReplays:
         assert faults(ws) == []
         assert pull(ws).anomalies[0].startswith("response gone: the response of anna")
 
+    @attack(
+        "a verdict is appended by hand over a response that was pulled, to turn its rejection into an approval",
+        outcome="detected",
+        by="`pull`: the verdict is disowned, taken back and a released row recalled",
+    )
+    def test_a_verdict_made_up(self, ws: Workspace, anna: Reviewer) -> None:
+        anna.answer(SILLY, "reject")
+        anna.answer(PUMP, "approve")
+        pull(ws)
+        given = ws.ledger.last("verdict.recorded", subject=by_text(ws)[SILLY].candidate_id)
+        assert given is not None
+        forged = given.payload | {"decision": "approve"}
+        ws.ledger.append([NewEvent("verdict.recorded", given.subject, forged)])
+        made = release(ws)
+        assert sorted(released_texts(made.path)) == sorted([SILLY, PUMP])
+        report = pull(ws)
+        assert [each.split(":")[0] for each in report.anomalies] == ["verdict disowned"]
+        assert report.recalled == 1
+        assert pull(ws).anomalies == ()
+        assert outcomes(ws, PUMP) == ["approved"]
+        with pytest.raises(RefusedError, match="is approved no more"):
+            verify_release(ws, made.name)
+
+    @attack(
+        "Argilla's clock is set back, so that a later rejection looks older than the approval",
+        outcome="refused",
+        by="the ledger's order: a round that was pushed after an answer is answered after it",
+    )
+    def test_a_clock_set_back(self, ws: Workspace, anna: Reviewer, server: FakeArgilla) -> None:
+        anna.answer(SILLY, "approve")
+        pull(ws)
+        first = ws.guidelines()[0]
+        ws.guidelines_path.write_text("Approve what a customer could have written.\n")
+        push(ws, cycle=1)
+        server.pass_time(-86_400)
+        anna.answer(SILLY, "reject")
+        pull(ws)
+        assert outcomes(ws, SILLY) == ["rejected"]
+        ws.guidelines_path.write_text(first)
+        assert outcomes(ws, SILLY) == ["rejected"]
+
+    @attack(
+        "the clock of the machine with the ledger is set back, to date events before a sign-off or a release",
+        outcome="refused",
+        by="an event is never dated before the one before it; order is by number",
+    )
+    def test_the_ledgers_clock(self, ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        from datetime import UTC, datetime
+
+        from seedgate.ledger import store
+
+        class Earlier(datetime):
+            @classmethod
+            def now(cls, tz: Any = None) -> datetime:
+                return datetime(2001, 1, 1, tzinfo=UTC)
+
+        before = ws.ledger.last()
+        monkeypatch.setattr(store, "datetime", Earlier)
+        (event,) = ws.ledger.append([NewEvent("cycle.started", "1", {})])
+        assert before is not None
+        assert event.at >= before.at
+
 
 class TestRoads:
     @attack(
