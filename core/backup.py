@@ -8,6 +8,7 @@ built beside their place and renamed, so that half a workspace is never seen.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import io
 import json
@@ -75,7 +76,7 @@ def backup(ws: Workspace, file: Path, *, models: bool = False, secrets: bool = F
         raise InputError(f"{file}: a backup's name ends in .tar.gz")
     if file.exists():
         raise InputError(f"{file}: exists already", hint="give another name, or remove it")
-    _sweep(_folder(file), f".{file.name}.*")
+    _sweep(_folder(file), f".{glob.escape(file.name)}.*")
     # In this order: the scratch copy of the ledger is gone before the archive has its name.
     with (
         atomic_write(file, mode=0o600) as out,
@@ -209,7 +210,7 @@ def restore(file: Path, folder: Path) -> Archive:
         raise RefusedError(f"{folder}: is not empty", hint="restore into a new folder")
     with os_errors(target, "making the folder"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent, f".{target.name}.restoring.*")
+        _sweep(target.parent, f".{glob.escape(target.name)}.restoring.*")
         aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.restoring.", dir=target.parent))
     try:
         with os_errors(target, "restoring"):

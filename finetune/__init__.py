@@ -3,7 +3,7 @@
 from seedgate.finetune.auditing import audit
 from seedgate.finetune.comparing import compare
 from seedgate.finetune.evaluating import evaluate
-from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows
+from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows, redactions
 from seedgate.finetune.records import (
     Comparison,
     Counts,
@@ -42,6 +42,7 @@ __all__ = [
     "merge",
     "recalled_rows",
     "redact",
+    "redactions",
     "release",
     "release_needed",
     "train",

@@ -12,7 +12,14 @@ from seedgate.ledger import Ledger
 from seedgate.review import decisions
 from seedgate.workspace import Workspace
 
-__all__ = ["AffectedModel", "RecalledRow", "affected_models", "recalled_rows", "recalled_since"]
+__all__ = [
+    "AffectedModel",
+    "RecalledRow",
+    "affected_models",
+    "recalled_rows",
+    "recalled_since",
+    "redactions",
+]
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,15 @@ def affected_models(ws: Workspace) -> list[AffectedModel]:
         AffectedModel(model, release, len(held.get(release, ())), release in withdrawn)
         for model, release in trained.items()
         if held.get(release) or release in withdrawn
+    ]
+
+
+def redactions(ledger: Ledger) -> list[str]:
+    """One line for each redaction on record: an audit accepts what they took, so it should say that they are."""
+    return [
+        f"{len(event.payload['hashes'])} bodies of {len(event.payload['rows'])} rows were redacted"
+        f" on {event.at[:10]} by {event.payload['by']} ({event.payload['reason']})"
+        for event in ledger.events("body.redacted")
     ]
 
 

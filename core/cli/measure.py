@@ -84,7 +84,7 @@ def audit(
 
     Example: seedgate audit --expect-head 5b0c...
     """
-    from seedgate.finetune import affected_models
+    from seedgate.finetune import affected_models, redactions
     from seedgate.finetune import audit as run
     from seedgate.workspace import Workspace
 
@@ -92,7 +92,7 @@ def audit(
         faults = run(ws, expect_head=expect_head, on_progress=on_progress)
         seq, head = ws.ledger.head()
         # A damaged ledger is not read any further; a recall is no fault.
-        notes = [] if faults else [str(model) for model in affected_models(ws)]
+        notes = [] if faults else [*redactions(ws.ledger), *map(str, affected_models(ws))]
     lines = [f"{fault.where}: {fault.what}" for fault in faults]
     clean = f"clean: {seq} events and every release agree"
     data = {"faults": [fault._asdict() for fault in faults], "events": seq, "head": head, "notes": notes}

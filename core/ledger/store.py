@@ -232,11 +232,15 @@ class Ledger:
         return out
 
     def every_body(self) -> Iterator[tuple[str, Any]]:
-        """Hash and content of all bodies that are there and readable, streamed."""
+        """Hash and content of all bodies that are there, streamed; of a damaged one the text as it is."""
         with schema.guard(self._engine, "reading"), self._engine.connect() as connection:
             for digest, body in _streamed(connection, select(schema.bodies)):
-                if body != TOMBSTONE:
+                if body == TOMBSTONE:
+                    continue
+                try:
                     yield digest, json.loads(body)
+                except ValueError:
+                    yield digest, body
 
     def redacted(self) -> set[str]:
         """Hashes of the bodies that were taken out for good."""

@@ -61,9 +61,13 @@ def test_redact_tells_all_of_it_as_json(ws: Workspace) -> None:
     assert any("backups" in what for what in done["beyond"])
     audited = object_of(seedgate("audit", "--json", "-w", str(ws.root)))
     assert audited["faults"] == []
-    assert audited["notes"] == [
-        "model m1 was trained on release r000, of which 1 row was recalled since, and the release was withdrawn"
-    ]
+    redaction, model = audited["notes"]
+    assert redaction.startswith("1 bodies of 1 rows were redacted on ")
+    assert redaction.endswith(" by ana (asked to be forgotten)")
+    assert (
+        model
+        == "model m1 was trained on release r000, of which 1 row was recalled since, and the release was withdrawn"
+    )
     refused = seedgate("train", "r000", "-w", str(ws.root))
     assert refused.returncode == 3
     (line,) = (line for line in refused.stderr.splitlines() if line.startswith("seedgate: "))

@@ -15,9 +15,10 @@ import pytest
 from seedgate import backup as module
 from seedgate.backup import Archive, backup, restore
 from seedgate.errors import InputError, RefusedError, SeedgateError
-from seedgate.finetune import audit, release, verify_release
+from seedgate.finetune import audit, redact, release, verify_release
 from seedgate.ledger import Ledger, NewEvent
 from seedgate.workspace import Workspace
+from tests.core.postgres_server import PostgresServer
 
 
 @pytest.fixture
@@ -253,3 +254,37 @@ def test_killed_anywhere_nothing_half_made_has_the_name(ws: Workspace, tmp_path:
 def test_a_report_reads_as_a_line_with_the_head(archive: Path) -> None:
     text = str(Archive(archive, 3, "ab" * 32, 2))
     assert text == f"{archive} written: 2 files, 3 events\nhead {'ab' * 32}"
+
+
+class TestOnPostgreSQL:
+    @pytest.fixture
+    def ws(
+        self,
+        postgres: PostgresServer,
+        make_workspace: Callable[..., Workspace],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Workspace:
+        """A released workspace whose ledger is on a real server."""
+        monkeypatch.setenv("SEEDGATE_LEDGER_URL", postgres.url(postgres.new_database()))
+        ws = make_workspace(settings={"policy": {"verified_seeds": 11, "min_eval": 6}})
+        release(ws)
+        return ws
+
+    def test_its_ledger_is_restored_as_a_file(
+        self, ws: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        head = ws.ledger.head()
+        assert ws.ledger.url.startswith("postgresql")
+        backup(ws, tmp_path / "kept.tar.gz")
+        done = restore(tmp_path / "kept.tar.gz", tmp_path / "again")
+        assert (done.events, done.head) == head
+        monkeypatch.delenv("SEEDGATE_LEDGER_URL")
+        with Workspace(tmp_path / "again") as again:
+            assert again.ledger.url.startswith("sqlite")
+            assert audit(again, expect_head=head[1]) == []
+
+    def test_a_redacted_seed_is_gone_from_it(self, ws: Workspace) -> None:
+        seed = next(event.subject for event in ws.ledger.events("seed.added"))
+        done = redact(ws, seed, by="ana", reason="asked")
+        assert (done.complete, ws.ledger.bodies([seed])) == (True, {})
+        assert audit(ws) == []

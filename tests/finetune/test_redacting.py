@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -325,3 +328,71 @@ class TestMarks:
 def test_the_database_is_found_wherever_it_is(ws: Workspace) -> None:
     assert Path(ws.state_dir / "ledger.db").exists()
     assert redact(ws, id_of(SECRET, "delivery"), **SAID).compacted
+
+
+KILLED = '''
+"""Kills `redact` at its file operations in turn, runs it again, and prints what there is then."""
+import itertools, json, os, pathlib, shutil, signal, sys
+from seedgate.finetune import audit, redact
+from seedgate.workspace import Workspace
+
+source, work, row, text = sys.argv[1:]
+STEPS = {"open", "os.rename", "os.chmod", "os.remove", "tempfile.mkstemp", "sqlite3.connect"}
+
+
+def forked(action):
+    child = os.fork()
+    if child == 0:
+        try:
+            action()
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def redacted(folder, kill_at):
+    seen = itertools.count(1)
+
+    def hook(event, arguments):
+        if event in STEPS and str(folder) in str(arguments[0]) and next(seen) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    with Workspace(folder) as ws:
+        redact(ws, row, by="ana", reason="asked")
+        if not kill_at:
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            print(json.dumps({
+                "left": [path.name for path in files if text.encode() in path.read_bytes()],
+                "redactions": ws.ledger.count("body.redacted"),
+                "faults": audit(ws),
+                "table": (ws.releases_dir / "r000" / "train.parquet").exists(),
+            }), flush=True)
+
+
+for kill_at in itertools.count(3, 3):
+    folder = pathlib.Path(work) / f"killed-{kill_at}"
+    shutil.copytree(source, folder)
+    if forked(lambda: redacted(folder, kill_at)) == 0:
+        break
+    assert forked(lambda: redacted(folder, 0)) == 0
+    shutil.rmtree(folder)
+'''
+
+
+def test_killed_at_its_file_operations_and_run_again_the_text_is_gone(
+    make_workspace: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    ws = make_workspace(settings={"policy": {"verified_seeds": 11, "min_eval": 5}})
+    release(ws)
+    ws.close()
+    arguments = [str(ws.root), str(tmp_path), id_of(SEED, "account"), SEED]
+    command = [sys.executable, "-W", "ignore", "-c", KILLED, *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    runs = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(runs) >= 5
+    assert runs == [{"left": [], "redactions": 1, "faults": [], "table": False}] * len(runs)
