@@ -8,6 +8,7 @@ from seedgate.review.evidence import Facts
 from seedgate.review.facts import decisions
 from seedgate.review.gate import decide
 from seedgate.review.guideline_versions import GuidelineVersion, guideline_versions
+from seedgate.review.proposing import Proposal, propose
 from seedgate.review.recalling import Why, recalls, reopen
 from seedgate.review.rounds import PushReport, push
 from seedgate.review.seed_rounds import SeedPushReport, push_seeds
@@ -18,6 +19,7 @@ __all__ = [
     "DocketReport",
     "Facts",
     "GuidelineVersion",
+    "Proposal",
     "PullReport",
     "PushReport",
     "ReviewStatus",
@@ -33,6 +35,7 @@ __all__ = [
     "guideline_versions",
     "nearly_done",
     "open_assignments",
+    "propose",
     "pull",
     "push",
     "push_cases",

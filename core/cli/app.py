@@ -62,7 +62,9 @@ guidelines_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-review_app = typer.Typer(help="See where review stands.", no_args_is_help=True, rich_markup_mode=None)
+review_app = typer.Typer(
+    help="See where review stands, and propose corrections.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.callback()
@@ -97,6 +99,7 @@ guidelines_app.command("list")(guidelines.versions)
 guidelines_app.command("compatible")(guidelines.compatible)
 app.add_typer(guidelines_app, name="guidelines")
 review_app.command("status")(reviewing.status)
+review_app.command("propose")(reviewing.propose)
 app.add_typer(review_app, name="review")
 app.command("release")(measure.release)
 app.command("train")(measure.train)

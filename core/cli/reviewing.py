@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seedgate.cli.options import Json, WorkspaceDir
+from seedgate.cli.options import DryRun, Json, WorkspaceDir
 from seedgate.cli.output import emit, table
 
 if TYPE_CHECKING:
     from seedgate.review import ReviewStatus
 
-__all__ = ["review_text", "status"]
+__all__ = ["propose", "review_text", "status"]
 
 LISTED = 10
 
@@ -38,6 +38,35 @@ def status(
             pull(ws)
         found = review_status(ws, simulated=cycle_state(ws).simulated)
     emit({"review": found, "done_in_s": found.done_in_s}, review_text(found), json_output=json)
+
+
+def propose(
+    candidate: Annotated[str, typer.Argument(help="Id of the corrected candidate, or its first 8 or more.")],
+    limit: Annotated[int, typer.Option(min=1, help="Proposals at most, the most alike first.")] = 20,
+    workspace: WorkspaceDir = Path(),
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Propose a reviewer's correction of a label for pending candidates that are like it.
+
+    Each proposal becomes a new pending candidate beside the old one and is reviewed as any other; nothing is
+    approved by it. Look with --dry-run first.
+
+    Example: seedgate review propose 3fa91c22 --dry-run
+    """
+    from seedgate.review import propose as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        found = run(ws, candidate, limit=limit, dry_run=dry_run)
+    rows = [
+        [each.candidate_id[:12], f"{each.similarity:.2f}", each.problem or "pending", each.fields]
+        for each in found
+    ]
+    made = sum(each.problem is None for each in found)
+    text = f"{'would propose' if dry_run else 'proposed'} {made} corrections; they wait for review"
+    shown = table(["candidate", "alike", "state", "as proposed"], rows) + "\n" if rows else ""
+    emit({"proposals": found}, shown + text, json_output=json)
 
 
 def review_text(found: ReviewStatus) -> str:
