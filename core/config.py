@@ -56,11 +56,14 @@ class LedgerConfig(_Table):
 
 
 class PolicyConfig(_Table):
-    """What the gate demands before anything is generated."""
+    """What the gate demands before anything is generated, and of a release."""
 
     verified_seeds: int = Field(200, ge=1)
     near_duplicate: float = Field(0.7, gt=0, le=1)  # char-5-gram Jaccard from which two texts are the same
     min_eval: int = Field(50, ge=1)
+    max_error: float = Field(
+        0.0, ge=0, lt=1
+    )  # bound on the wrong share above which nothing is released; 0: none
 
 
 class GenerationConfig(_Table):
@@ -94,6 +97,7 @@ class ReviewConfig(_Table):
         10, ge=0
     )  # `cycle --watch` pushes the next wave when a reviewer has fewer records left
     random_share: float = Field(0.2, ge=0, le=1)
+    rereview: float = Field(0.05, ge=0, le=1)  # approved rows looked at again, per candidate of a wave
 
 
 class TrainingConfig(_Table):

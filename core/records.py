@@ -136,7 +136,7 @@ class Assignment(_Record):
         shown_hash: Hash of the body with the exact texts of the record, field name to text, as sent. An
             approval counts only for the candidate whose fields these texts show.
         why: Why it is in this wave: `ranked` (by expected value), `random` (never ranked, keeps
-            estimates honest), `control`.
+            estimates honest), `control`, `rereview` (approved by others; looked at again, blind).
     """
 
     round: str
@@ -144,7 +144,7 @@ class Assignment(_Record):
     reviewer: str
     record_id: str
     shown_hash: str
-    why: Literal["ranked", "random", "control"] = "ranked"
+    why: Literal["ranked", "random", "control", "rereview"] = "ranked"
 
 
 class Round(_Record):

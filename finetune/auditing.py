@@ -32,6 +32,7 @@ _BODIES: dict[str, Callable[[str, Any], list[Any]]] = {
         payload["round"].get("guidelines"),
         *(assignment.get("shown_hash") for assignment in payload["assignments"]),
     ],
+    "rereview.drawn": lambda _, payload: [payload.get("joined")],
     "verdict.recorded": lambda _, payload: [payload.get("comment_hash")],
     "docket.opened": lambda _, payload: [
         payload["docket"].get("guidelines"),

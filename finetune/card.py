@@ -14,6 +14,7 @@ from typing import Any
 from seedgate.finetune.records import TrainedModel
 from seedgate.finetune.rows import Selection
 from seedgate.finetune.table import COLUMNS, column_names
+from seedgate.review.release_bound import ErrorBound
 from seedgate.task import Task
 
 __all__ = ["dataset_card", "model_card"]
@@ -51,6 +52,7 @@ def dataset_card(
         "## How they were reviewed",
         _review(chosen),
         _recalled(recalled or {}),
+        _errors(chosen),
         "## Columns",
         _table({"column": "meaning"}, _columns(task)),
         "## Checking it",
@@ -150,6 +152,41 @@ def _recalled(counts: Mapping[str, int]) -> str:
         "These rows are not in this release. Do not train on earlier ones, which may hold them.\n\n"
         + _table({"why": "rows"}, rows)
     )
+
+
+def _errors(chosen: Selection) -> str:
+    bound = chosen.error_bound
+    if bound is None:
+        return ""
+    lines = ["## How many rows may be wrong"]
+    if bound.why_none:
+        lines.append(f"Not known: {bound.why_none}.")
+    else:
+        lines.append(
+            f"At most {bound.wrong} of the {bound.rows} generated rows ({bound.share:.1%}), with {bound.confidence:.0%}"
+            " confidence whenever the ledger is looked at: from a blind second look at a random sample, with"
+            " allowance for what the second reviewer overlooks. Verified seeds are not counted."
+        )
+    lines.append(_table({"figure": "value"}, _error_figures(bound)))
+    return "\n\n".join(lines)
+
+
+def _error_figures(bound: ErrorBound) -> dict[str, str]:
+    figures = {
+        "rows looked at again": f"{bound.judged} of {bound.drawn} drawn",
+        "of these found wrong, or skipped": f"{bound.found}, of which {bound.removed} are not in this release",
+        "bound if the second reviewer overlooked nothing": str(bound.if_none_missed),
+        "bound if real errors are overlooked twice as often as controls": str(bound.if_twice_as_hard),
+    }
+    for each in bound.rereviewers:
+        said = f"{each.rows} rows; caught {each.caught} of {each.bad_controls} known-bad controls"
+        figures[f"second reviewer `{_plain(each.name)}`"] = said
+    if bound.modelled:
+        mean, upper = bound.modelled
+        figures["model-based estimate from controls and approval rates, no bound"] = (
+            f"{mean:.1%}, 95 % quantile {upper:.1%}"
+        )
+    return figures
 
 
 def _columns(task: Task) -> dict[str, str]:

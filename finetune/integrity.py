@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from seedgate.canonical import content_hash, sha256, strict_loads
 from seedgate.finetune.folders import folder_faults
 from seedgate.finetune.records import FileEntry, Manifest, ManifestRow
-from seedgate.finetune.rows import sign_offs
+from seedgate.finetune.rows import bound_of, sign_offs
 from seedgate.finetune.table import fields_of, read_table
 from seedgate.ledger import Event, Fault
 from seedgate.records import Decision
@@ -120,6 +120,7 @@ def evidence_faults(ws: Workspace, event: Event, manifest: Manifest) -> Iterator
     """Rows that the ledger, read up to the release's head, did not allow in; and figures that do not fit."""
     where = f"release {manifest.name}"
     yield from _head_faults(ws, event, manifest)
+    yield from _bound_faults(ws, manifest)
     seeds = sign_offs(ws.ledger, up_to=manifest.ledger_seq)
     approved, reviewed = _approved(ws, manifest), _reviewed_seeds(ws, manifest)
     for row in manifest.rows:
@@ -153,6 +154,14 @@ def _head_faults(ws: Workspace, event: Event, manifest: Manifest) -> Iterator[Fa
     said = (event.payload["rows"], event.payload["counts"], event.payload["ids"])
     if said != (len(manifest.rows), manifest.counts.model_dump(), content_hash(candidates)):
         yield Fault(where, "its event and its manifest count differently")
+
+
+def _bound_faults(ws: Workspace, manifest: Manifest) -> Iterator[Fault]:
+    approved = [row.id for row in manifest.rows if row.origin == "approved"]
+    found = bound_of(ws, approved, up_to=manifest.ledger_seq, guideline_hash=manifest.guideline_hash)
+    said = manifest.error_bound
+    if (said is None) != (found is None) or (said and found and not said.agrees_with(found)):
+        yield Fault(f"release {manifest.name}", "the ledger says otherwise about its error bound")
 
 
 def _approved(ws: Workspace, manifest: Manifest) -> dict[str, Decision]:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from seedgate.review.release_bound import ErrorBound
+
 __all__ = [
     "Comparison",
     "Counts",
@@ -93,6 +95,7 @@ class Manifest(_Record):
         guideline_hash: The guidelines in force when it was decided what is approved.
         ledger_seq, ledger_head: The last event that was taken into account, and its hash.
         content_hash: Hash of the rows, the task and the evaluation set; equal content is not released twice.
+        error_bound: How many of the approved rows may be wrong, as of `ledger_seq`; None without such rows.
         files: Every other file of the folder.
         recalled: What recalled or redacted rows since the release before, and how many.
         rows: In the order of `train.parquet`.
@@ -111,6 +114,7 @@ class Manifest(_Record):
     content_hash: str
     counts: Counts
     recalled: dict[str, int] = {}
+    error_bound: ErrorBound | None = None
     files: dict[str, FileEntry]
     rows: tuple[ManifestRow, ...]
 
@@ -127,6 +131,7 @@ class Release(_Record):
 
     Attributes:
         created: False if the newest release has this content already, or for a dry run.
+        error_bound: As of now, also where the release was made earlier; None without approved rows.
     """
 
     name: str
@@ -136,6 +141,7 @@ class Release(_Record):
     counts: Counts
     manifest_hash: str
     omitted: tuple[Omission, ...] = ()
+    error_bound: ErrorBound | None = None
 
     def __str__(self) -> str:
         did = (
@@ -149,6 +155,7 @@ class Release(_Record):
         return (
             f"release {self.name} {did}: {c.rows} rows, {c.seeds} seeds and"
             f" {c.approved} approved{simulated}{left_out}"
+            + (f"; {self.error_bound}" if self.error_bound else "")
         )
 
 

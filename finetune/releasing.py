@@ -14,18 +14,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from seedgate.canonical import content_hash, sha256
-from seedgate.errors import BusyError
+from seedgate.errors import BusyError, RefusedError
 from seedgate.finetune.card import dataset_card
 from seedgate.finetune.folders import build_beside, file_entries, place, remove_leftovers, write_file
 from seedgate.finetune.integrity import MANIFEST, file_faults
 from seedgate.finetune.recalled import recalled_since
 from seedgate.finetune.records import Manifest, Release
-from seedgate.finetune.rows import Selection, select_rows
+from seedgate.finetune.rows import Selection, bound_of, select_rows
 from seedgate.finetune.table import table_bytes
 from seedgate.ledger import Event, Lease, NewEvent
+from seedgate.review.release_bound import more_for
 from seedgate.workspace import Workspace
 
 __all__ = ["Progress", "release", "release_needed"]
@@ -44,20 +46,52 @@ def release(ws: Workspace, *, dry_run: bool = False, on_progress: Progress | Non
     release has the same content and is whole, nothing is made.
 
     Raises:
-        RefusedError: Too few seeds are verified, or the evaluation set is not as it was locked.
+        RefusedError: Too few seeds are verified, the evaluation set is not as it was locked, or the error bound
+            is above `[policy] max_error`.
         BusyError: Another process is releasing.
     """
     tell = on_progress or (lambda *_: None)
     if dry_run:
         tell(0, STEPS, "reading the ledger")
-        return _plan(ws, select_rows(ws))
+        chosen = _bounded(ws, select_rows(ws))
+        _check_error(ws, chosen)
+        return _plan(ws, chosen)
     with ws.ledger.lease("release") as lease:
         tell(0, STEPS, "reading the ledger")
-        chosen = select_rows(ws)
+        chosen = _bounded(ws, select_rows(ws))
+        _check_error(ws, chosen)
         last = ws.ledger.last("release.created")
         if last is not None and last.payload["content_hash"] == chosen.content_hash and _whole(ws, last):
             return _existing(ws, last, chosen)
         return _make(ws, lease, chosen, last, tell)
+
+
+def _bounded(ws: Workspace, chosen: Selection) -> Selection:
+    approved = [row.id for row in chosen.rows if row.origin == "approved"]
+    bound = bound_of(ws, approved, up_to=chosen.head[0], guideline_hash=chosen.guideline_hash)
+    return replace(chosen, error_bound=bound)
+
+
+def _check_error(ws: Workspace, chosen: Selection) -> None:
+    """Refuses what may hold more wrong rows than the policy allows."""
+    limit, bound = ws.config.policy.max_error, chosen.error_bound
+    if not limit or bound is None or bound.share <= limit:
+        return
+    more = more_for(bound, limit)
+    if more.least is None:
+        hint = (
+            "no number of re-reviews would reach it as things are: let re-reviewers answer more controls, or"
+            " raise the quorum"
+        )
+    else:
+        probably = (
+            f"probably {more.probable}" if more.probable else f"probably more than the {more.rows} there are"
+        )
+        hint = (
+            f"`seedgate push --rereview N`: {more.least} more would do if none is found wrong, {probably} at"
+            " the rate so far"
+        )
+    raise RefusedError(f"[policy] max_error is {limit:.1%}: {bound}", hint=hint)
 
 
 def release_needed(ws: Workspace) -> bool:
@@ -102,6 +136,7 @@ def _make(ws: Workspace, lease: Lease, chosen: Selection, last: Event | None, te
         counts=chosen.counts,
         manifest_hash=manifest_hash,
         omitted=chosen.omitted,
+        error_bound=chosen.error_bound,
     )
 
 
@@ -125,6 +160,7 @@ def _write(ws: Workspace, folder: Path, name: str, chosen: Selection, last: Even
         content_hash=chosen.content_hash,
         counts=chosen.counts,
         recalled=recalled,
+        error_bound=chosen.error_bound,
         files={file_name: write_file(folder / file_name, data) for file_name, data in files.items()},
         rows=chosen.rows,
     )
@@ -160,6 +196,7 @@ def _existing(ws: Workspace, last: Event, chosen: Selection) -> Release:
         counts=chosen.counts,
         manifest_hash=last.payload["manifest_hash"],
         omitted=chosen.omitted,
+        error_bound=chosen.error_bound,
     )
 
 
@@ -176,4 +213,5 @@ def _plan(ws: Workspace, chosen: Selection) -> Release:
         counts=chosen.counts,
         manifest_hash="",
         omitted=chosen.omitted,
+        error_bound=chosen.error_bound,
     )

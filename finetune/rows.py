@@ -6,7 +6,7 @@ allowed stays out and says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,14 @@ from seedgate.generator.filters.evaluation import EvaluationFilter
 from seedgate.ledger import Ledger
 from seedgate.records import Candidate, Decision, Example
 from seedgate.review import decisions
+from seedgate.review.facts import facts_of
+from seedgate.review.release_bound import ErrorBound, error_bound
+from seedgate.review.state import read_state
 from seedgate.seeds import baseline
 from seedgate.seeds.verified import verifications
 from seedgate.workspace import Workspace
 
-__all__ = ["Selection", "select_rows", "sign_offs"]
+__all__ = ["Selection", "bound_of", "select_rows", "sign_offs"]
 
 ATTEMPTS = 5
 
@@ -38,6 +41,7 @@ class Selection:
         rows: Evidence of each row, in order: seeds as they were added, then candidates as they came.
         values: The rows themselves, column to value, in the same order.
         omitted: Rows that were verified or approved and stay out.
+        error_bound: How many of the approved rows may be wrong; None without such rows, or if not asked for.
     """
 
     head: tuple[int, str]
@@ -47,6 +51,7 @@ class Selection:
     rows: tuple[ManifestRow, ...]
     values: tuple[dict[str, Any], ...]
     omitted: tuple[Omission, ...]
+    error_bound: ErrorBound | None = None
 
     @property
     def content_hash(self) -> str:
@@ -83,6 +88,14 @@ def select_rows(ws: Workspace) -> Selection:
         if next(moved, None) is None:
             return found
     raise BusyError("seeds are being verified by another process", hint="run it again when that is done")
+
+
+def bound_of(ws: Workspace, approved: Sequence[str], *, up_to: int, guideline_hash: str) -> ErrorBound | None:
+    """The error bound of a release with these candidates, as of an event of the ledger."""
+    if not approved:
+        return None
+    state = read_state(ws.ledger, up_to=up_to)
+    return error_bound(state, facts_of(ws, state, guideline_hash), approved)
 
 
 def _select(ws: Workspace, head: tuple[int, str]) -> Selection:

@@ -55,6 +55,10 @@ def adjudicate(
             f"candidate {candidate_id[:12]} is {found.outcome} ({found.reason}): there is nothing to settle",
             hint="only what reviewers disagree on goes to an adjudicator; the rest needs review",
         )
+    if any(a.candidate_id == candidate_id and a.reviewer == by for a in state.assignments.values()):
+        raise RefusedError(
+            f"{by!r} looked at candidate {candidate_id[:12]} in re-review: it is settled by another"
+        )
     settled = Adjudication(
         candidate_id=candidate_id,
         by=by,
@@ -114,7 +118,8 @@ def _check_person(ws: Workspace, state: ReviewState, by: str) -> None:
         )
     if by != adjudicator:
         raise RefusedError(f"{by!r} is not this workspace's adjudicator ({adjudicator})")
-    reviewers = {a.reviewer for a in state.assignments.values()} | {*ws.config.review.reviewers}
+    asked = {a.reviewer for a in state.assignments.values() if a.why != "rereview"}
+    reviewers = asked | {*ws.config.review.reviewers}
     if person(by) in {person(name) for name in reviewers | {ws.simulated_reviewer or ""}}:
         raise RefusedError(
             f"{by!r} is one of the reviewers: a conflict is settled by somebody else",

@@ -46,7 +46,7 @@ def decide_all(ws: Workspace, state: ReviewState, guideline_hash: str) -> dict[s
 def facts_of(ws: Workspace, state: ReviewState, guideline_hash: str) -> Iterator[Facts]:
     """What the ledger alone says about each candidate."""
     compatible = state.compatible_with(guideline_hash)
-    on_list = {*ws.config.review.reviewers, ws.simulated_reviewer}
+    on_list = {*ws.config.review.reviewers, ws.config.review.adjudicator, ws.simulated_reviewer}
     asked = {assignment.reviewer for assignment in state.assignments.values()}
     assignments, verdicts = state.of_candidate(), _verdicts_of(state)
     for candidate_id, born in state.candidates.items():

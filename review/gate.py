@@ -23,7 +23,12 @@ def decide(facts: Facts) -> Decision:
         return _decision(facts, "void", "G7", f"too close to the evaluation set: {facts.leak}")
     latest = _latest(facts)
     faults = {heard: found for heard in latest if (found := fault(facts, heard.verdict)) is not None}
-    approvals = [heard for heard in latest if heard not in faults and _approves(facts, heard.verdict)]
+    # A second look only takes away: to approve, others were asked.
+    approvals = [
+        heard
+        for heard in latest
+        if heard not in faults and _approves(facts, heard.verdict) and not _second_look(facts, heard.verdict)
+    ]
     # A rejection is no weaker for being old: under other guidelines it still asks for a second look.
     refusals = [
         heard
@@ -66,6 +71,11 @@ def _approves(facts: Facts, verdict: Verdict) -> bool:
     if verdict.candidate_id == facts.candidate_id:
         return verdict.decision == "approve"
     return verdict.decision == "edit" and verdict.corrected_hash == facts.candidate_id
+
+
+def _second_look(facts: Facts, verdict: Verdict) -> bool:
+    assignment = facts.assignments.get(verdict.record_id)
+    return assignment is not None and assignment.why == "rereview"
 
 
 def _stale_refusal(found: Fault, heard: Heard) -> bool:
@@ -167,6 +177,7 @@ def _waiting(facts: Facts) -> list[str]:
         assignment.reviewer
         for assignment in facts.assignments.values()
         if assignment.candidate_id == facts.candidate_id
+        and assignment.why != "rereview"
         and assignment.record_id not in closed
         and assignment.reviewer not in facts.retired
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from seedgate.canonical import content_hash
 from seedgate.errors import InputError
+from seedgate.ledger import NewEvent
 from seedgate.records import Assignment, Decision, Round
 from seedgate.review.evidence import Facts
 from seedgate.review.facts import decide_all, facts_of
 from seedgate.review.nearest import NearestSeed
 from seedgate.review.queue import Place, Waiting, choose, open_of, reviewers_left, spread
 from seedgate.review.record_view import dataset_spec, record_fields, spec_hash
+from seedgate.review.rereview import Rereviews, plan_rereviews
 from seedgate.review.state import ReviewState
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ class Plan:
     """A wave that could be opened; `round` is None if there is nothing to push, or something to wait for.
 
     Attributes:
+        draws: What the ledger is told about rows that were drawn for re-review.
         bodies: What the round's event refers to by hash: the guidelines, and the texts of each record.
         open: Records that wait for an answer from these reviewers.
     """
@@ -47,6 +51,7 @@ class Plan:
     bodies: tuple[Any, ...] = ()
     open: int = 0
     not_shown: dict[str, str] = field(default_factory=dict)
+    draws: tuple[NewEvent, ...] = ()
 
 
 def queue_of(
@@ -82,6 +87,7 @@ def plan_wave(
     size: int,
     simulated: bool,
     ahead: bool,
+    rereview: int | None = None,
 ) -> Plan:
     """The next wave for these reviewers; without `ahead` none while one waits for them."""
     text, guideline_hash = ws.guidelines()
@@ -89,16 +95,22 @@ def plan_wave(
     still_open = sum(a.reviewer in reviewers for each in facts.values() for a in open_of(each))
     if still_open and not ahead:
         return Plan(open=still_open)
-    queue = queue_of(ws, facts, decide_all(ws, state, guideline_hash), reviewers)
+    decided = decide_all(ws, state, guideline_hash)
+    queue = queue_of(ws, facts, decided, reviewers)
     rng = random.Random(ws.ledger.head()[1])  # noqa: S311 - no secret; a repeated dry run shows the same
     places = choose(queue.waiting, size, ws.config.review.random_share, rng)
-    if not places:
+    given = {name: list(own) for name, own in spread(places).items()}
+    again = Rereviews()
+    if not simulated:
+        amount = math.ceil(ws.config.review.rereview * len(places)) if rereview is None else rereview
+        again = plan_rereviews(ws, state, facts, decided, given, amount, rng)
+    if not given:
         return Plan(open=still_open, not_shown=queue.not_shown)
     spec = dataset_spec(ws.task, text)
-    shown = _shown(ws, places, queue.bodies)
+    shown = _shown(ws, given, {**queue.bodies, **ws.ledger.bodies(again.rows)})
     wave = len(state.opened) + 1
     round_id = f"{state.short}-{wave}"
-    assignments = _assignments(round_id, places, shown)
+    assignments = _assignments(round_id, given, shown)
     names = tuple(dict.fromkeys(assignment.reviewer for assignment in assignments))
     prefix = ws.config.name
     opened = Round(
@@ -117,19 +129,20 @@ def plan_wave(
         },
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return Plan(opened, assignments, (text, *shown.values()), still_open, queue.not_shown)
+    bodies = (text, *shown.values())
+    return Plan(opened, assignments, bodies, still_open, queue.not_shown, again.events(round_id))
 
 
 def _shown(
-    ws: Workspace, places: Sequence[Place], bodies: Mapping[str, Mapping[str, Any]]
+    ws: Workspace, given: Mapping[str, Sequence[Place]], bodies: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, str]]:
     nearest = NearestSeed(ws)
-    chosen = {place.waiting.candidate_id: bodies[place.waiting.candidate_id] for place in places}
-    return {id_: record_fields(ws.task, fields, nearest.to(fields)) for id_, fields in chosen.items()}
+    ids = dict.fromkeys(place.waiting.candidate_id for own in given.values() for place in own)
+    return {id_: record_fields(ws.task, bodies[id_], nearest.to(bodies[id_])) for id_ in ids}
 
 
 def _assignments(
-    round_id: str, places: Sequence[Place], shown: Mapping[str, dict[str, str]]
+    round_id: str, given: Mapping[str, Sequence[Place]], shown: Mapping[str, dict[str, str]]
 ) -> tuple[Assignment, ...]:
     return tuple(
         Assignment(
@@ -141,6 +154,6 @@ def _assignments(
             shown_hash=content_hash(shown[place.waiting.candidate_id]),
             why=place.why,
         )
-        for reviewer, given in spread(places).items()
-        for place in given
+        for reviewer, places in given.items()
+        for place in places
     )

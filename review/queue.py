@@ -42,7 +42,7 @@ class Place:
     """A candidate in a wave, and why it is there."""
 
     waiting: Waiting
-    why: Literal["ranked", "random"]
+    why: Literal["ranked", "random", "rereview"]
 
 
 def reviewers_left(facts: Facts, *, reviewers: Sequence[str], quorum: int) -> tuple[int, tuple[str, ...]]:
@@ -62,13 +62,14 @@ def reviewers_left(facts: Facts, *, reviewers: Sequence[str], quorum: int) -> tu
 
 
 def open_of(facts: Facts) -> list[Assignment]:
-    """The candidate's assignments that may still be answered so that the answer counts."""
+    """The candidate's assignments that may still be answered so that the answer counts; re-reviews apart."""
     answered = {heard.verdict.record_id for heard in facts.verdicts}
     closed = answered | facts.skipped | facts.lost
     return [
         assignment
         for assignment in facts.assignments.values()
         if assignment.candidate_id == facts.candidate_id
+        and assignment.why != "rereview"
         and assignment.record_id not in closed
         and assignment.reviewer not in facts.retired
         and in_force(facts, facts.opened[assignment.round].guideline_hash)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from seedgate.canonical import content_hash, sha256
@@ -59,11 +59,17 @@ class Reading:
             dataset_id=dataset_id,
             spec=spec,
             account=self._accounts.get(reviewer),
-            listed=reviewer in (*self._ws.config.review.reviewers, self._ws.simulated_reviewer),
+            listed=self._listed(reviewer, own.values()),
             user_id=pushed.users[reviewer],
         )
         yield from self._about_dataset(asked, own, records)
         yield from self._about_answers(asked, own, records)
+
+    def _listed(self, reviewer: str, own: Iterable[Assignment]) -> bool:
+        review = self._ws.config.review
+        if reviewer == review.adjudicator and all(a.why == "rereview" for a in own):
+            return True
+        return reviewer in (*review.reviewers, self._ws.simulated_reviewer)
 
     # -- what is wrong with the place ----------------------------------------------------------------
 
@@ -195,6 +201,8 @@ class Reading:
         payload = {"response_id": response.id, "was": {"decision": was.decision}, "now": now}
         key = key or f"changed:{response_key(response)}"
         yield NewEvent("verdict.changed", was.candidate_id, payload, key)
+        if self._state.is_rereview(was.record_id):
+            return  # no release rests on it; what it says now is heard like any other
         # Of a reopened row the earlier answers are void, and so is a change of them.
         ids = [
             id_

@@ -38,7 +38,7 @@ class PushReport:
     Attributes:
         round: Id of the round that is before reviewers now; None if none was opened.
         wave: Its number.
-        candidates: How many candidates it has.
+        candidates: How many candidates it has; `rereviews` of approved rows come on top.
         records: Reviewer to the number of records.
         places: Reviewer to (Argilla workspace, Argilla dataset) names.
         created: Records that this run created in Argilla.
@@ -52,6 +52,7 @@ class PushReport:
     round: str | None = None
     wave: int | None = None
     candidates: int = 0
+    rereviews: int = 0
     records: dict[str, int] = field(default_factory=dict)
     places: dict[str, tuple[str, str]] = field(default_factory=dict)
     created: int = 0
@@ -68,7 +69,8 @@ class PushReport:
             return f"nothing pushed: {why}{hidden}"
         done = "would push" if self.dry_run else "completed" if self.resumed else "pushed"
         shares = ", ".join(f"{name} {n}" for name, n in self.records.items())
-        return f"{done} wave {self.wave}: {self.candidates} candidates ({shares}){hidden}"
+        again = f" and {self.rereviews} re-reviews" if self.rereviews else ""
+        return f"{done} wave {self.wave}: {self.candidates} candidates{again} ({shares}){hidden}"
 
 
 def push(
@@ -79,6 +81,7 @@ def push(
     simulated: bool = False,
     limit: int | None = None,
     ahead: bool = False,
+    rereview: int | None = None,
     on_progress: Progress | None = None,
     dry_run: bool = False,
     board: Board | None = None,
@@ -96,6 +99,8 @@ def push(
         simulated: Ask the workspace's simulated reviewer, and nobody else.
         limit: Candidates at most; the workspace's `wave_size` if not given.
         ahead: Open a further wave although one is waiting.
+        rereview: Approved rows to have looked at again by somebody else; the workspace's share of the wave if
+            not given.
         on_progress: Called as records are created.
         dry_run: Say what would be pushed; write nothing, ask Argilla nothing.
         board: Where to push to; the workspace's Argilla if not given.
@@ -108,11 +113,15 @@ def push(
     """
     names = _asked(reviewers_of(ws, simulated=simulated), reviewers)
     size = ws.config.review.wave_size if limit is None else limit
+    if not 0 <= (rereview or 0) <= MAX_WAVE:
+        raise InputError(f"rereview {rereview}: a wave has at most {MAX_WAVE} of them")
     if not 1 <= size <= MAX_WAVE:
         raise InputError(f"limit {size}: a wave has between 1 and {MAX_WAVE} candidates")
 
     def plan(state: ReviewState) -> Plan:
-        return plan_wave(ws, state, names, cycle=cycle, size=size, simulated=simulated, ahead=ahead)
+        return plan_wave(
+            ws, state, names, cycle=cycle, size=size, simulated=simulated, ahead=ahead, rereview=rereview
+        )
 
     if dry_run:
         return _report(plan(read_state(ws.ledger)), dry_run=True)
@@ -175,7 +184,7 @@ def _asked(listed: tuple[str, ...], wanted: Sequence[str] | None) -> tuple[str, 
 def _open(ws: Workspace, plan: Plan, opened: Round, lease: Lease) -> None:
     payload = {"round": dump(opened), "assignments": [dump(a) for a in plan.assignments]}
     event = NewEvent("round.opened", opened.id, payload, f"round:{opened.id}", plan.bodies)
-    ws.ledger.append([event], lease=lease)
+    ws.ledger.append([event, *plan.draws], lease=lease)
 
 
 def _deliver(
@@ -192,7 +201,8 @@ def _report(plan: Plan, *, dry_run: bool = False) -> PushReport:
     return PushReport(
         round=plan.round.id if plan.round else None,
         wave=plan.round.wave if plan.round else None,
-        candidates=len({assignment.candidate_id for assignment in plan.assignments}),
+        candidates=len({a.candidate_id for a in plan.assignments if a.why != "rereview"}),
+        rereviews=sum(a.why == "rereview" for a in plan.assignments),
         records=dict(Counter(assignment.reviewer for assignment in plan.assignments)),
         places=dict(plan.round.datasets) if plan.round else {},
         open=plan.open,

@@ -11,7 +11,7 @@ from seedgate.ledger import Event, Ledger
 from seedgate.records import Adjudication, Assignment, Case, Docket, Round, Verdict
 from seedgate.review.evidence import Heard, PushedDocket, PushedRound, Settled
 
-__all__ = ["Born", "ReviewState", "read_state"]
+__all__ = ["Born", "Draw", "ReviewState", "read_state"]
 
 GONE = ("dataset gone", "record gone")
 """Anomalies after which an unanswered assignment can't be answered any more."""
@@ -22,6 +22,20 @@ class Born(NamedTuple):
 
     cycle: int
     edited_from: str | None
+
+
+class Draw(NamedTuple):
+    """Approved rows drawn for blind re-review.
+
+    Attributes:
+        round: The round that they are placed in.
+        joined: Rows that had been approved since the draw before, and could be drawn from here on.
+        rows: Those that were drawn, in order.
+    """
+
+    round: str
+    joined: tuple[str, ...]
+    rows: tuple[str, ...]
 
 
 @dataclass
@@ -45,6 +59,7 @@ class ReviewState:
         redacted: Ids of rows whose content was removed for good.
         reopened: Candidate id to the rounds that its reopening after a recall made void; `unreleased` are
             those of them that are in no release made since.
+        draws: What was drawn for blind re-review, in order.
     """
 
     head: int = 0
@@ -68,6 +83,7 @@ class ReviewState:
     redacted: set[str] = field(default_factory=set)
     reopened: dict[str, frozenset[str]] = field(default_factory=dict)
     unreleased: set[str] = field(default_factory=set)
+    draws: list[Draw] = field(default_factory=list)
 
     @property
     def short(self) -> str:
@@ -89,6 +105,20 @@ class ReviewState:
         for assignment in self.assignments.values():
             out[assignment.candidate_id].append(assignment)
         return out
+
+    def is_rereview(self, record_id: str) -> bool:
+        """Whether this record shows an approved row for a second look."""
+        assignment = self.assignments.get(record_id)
+        return assignment is not None and assignment.why == "rereview"
+
+    def open_rereviews(self) -> set[str]:
+        """Record ids of re-reviews that wait for an answer; no wave and no cycle waits for them."""
+        closed = self.answered() | self.skipped | self.lost
+        return {
+            a.record_id
+            for a in self.assignments.values()
+            if a.why == "rereview" and a.record_id not in closed and a.round in self.pushed
+        }
 
     def answered(self) -> set[str]:
         """Record ids with a standing verdict."""
@@ -152,6 +182,11 @@ def _round_opened(state: ReviewState, event: Event, _: Ledger) -> None:
     for item in event.payload["assignments"]:
         assignment = Assignment.model_validate(item)
         state.assignments[assignment.record_id] = assignment
+
+
+def _drawn(state: ReviewState, event: Event, ledger: Ledger) -> None:
+    joined = ledger.body(event.payload["joined"])
+    state.draws.append(Draw(event.subject, tuple(joined), tuple(event.payload["rows"])))
 
 
 def _record_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
@@ -257,6 +292,7 @@ _FOLDS: dict[str, _Fold] = {
     "workspace.created": _workspace,
     "candidate.created": _candidate,
     "round.opened": _round_opened,
+    "rereview.drawn": _drawn,
     "record.pushed": _record_pushed,
     "round.pushed": _round_pushed,
     "verdict.recorded": _verdict,

@@ -118,7 +118,7 @@ def review_status(ws: Workspace, *, simulated: bool = False) -> ReviewStatus:
         url=_url(ws),
         open=len(left),
         unassigned=len(queue.waiting) + len(_undelivered(state)),
-        reviewers=tuple(_reviewer(ws, state, name, left) for name in names),
+        reviewers=tuple(_reviewer(ws, state, name, left | state.open_rereviews()) for name in names),
         outcomes=outcomes(decided.values()),
         conflicts=tuple(id_ for id_, decision in decided.items() if _needs_adjudicator(decision)),
         pending=dict(Counter(d.reason for d in decided.values() if d.outcome == "pending").most_common()),
@@ -144,7 +144,11 @@ def _left(state: ReviewState, facts: Iterable[Facts]) -> set[str]:
 def _undelivered(state: ReviewState) -> set[str]:
     """Candidates of a round that a killed push left behind: the next push completes it."""
     half = state.half_pushed()
-    return {a.candidate_id for a in state.assignments.values() if half and a.round == half.id}
+    return {
+        a.candidate_id
+        for a in state.assignments.values()
+        if half and a.round == half.id and a.why != "rereview"
+    }
 
 
 def _reviewer(ws: Workspace, state: ReviewState, name: str, left: set[str]) -> ReviewerStatus:

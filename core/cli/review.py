@@ -18,6 +18,10 @@ def push(
     ahead: Annotated[
         bool, typer.Option("--ahead", help="Open another wave although one is still undecided.")
     ] = False,
+    rereview: Annotated[
+        int | None,
+        typer.Option(help="Approved rows to have looked at again, blind [default: a share of the wave]."),
+    ] = None,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -40,6 +44,7 @@ def push(
             cycle=state.number,
             simulated=state.simulated,
             ahead=ahead,
+            rereview=rereview,
             on_progress=on_progress,
             dry_run=dry_run,
         )

@@ -25,6 +25,8 @@ KINDS: dict[str, str] = {
     "candidate.dropped": "request id: {cycle, filter, reason, detail, request_id, choice, item}; or, of an edit,"
     " example id: {filter, reason, edited_from, response_id}",
     "round.opened": "round id: {round: Round, assignments: [Assignment]}; bodies: guidelines, texts shown",
+    "rereview.drawn": "round id: {seed, joined, rows: [candidate id]}; approved rows drawn for a second look, in order;"
+    " body of joined: the rows that could be drawn from here on",
     "record.pushed": "record id: {round, candidate_id, reviewer, dataset_id}",
     "round.pushed": "round id: {datasets: {reviewer: dataset_id}, users: {reviewer: user_id}, pusher, records}",
     "verdict.recorded": "candidate id: Verdict; bodies: corrected fields, comment",
