@@ -78,7 +78,12 @@ def _check_error(ws: Workspace, chosen: Selection) -> None:
     if not limit or bound is None or bound.share <= limit:
         return
     more = more_for(bound, limit)
-    if more.least is None:
+    if not bound.judged:
+        hint = (
+            "`seedgate push --rereview N` lets a second person look at approved rows again; name one in [review]"
+            " reviewers or adjudicator"
+        )
+    elif more.least is None:
         hint = (
             "no number of re-reviews would reach it as things are: let re-reviewers answer more controls, or"
             " raise the quorum"

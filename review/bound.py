@@ -115,7 +115,7 @@ def wrong_rows(
     >>> wrong_rows([Stratum(size=400, seen=100)], None)
     13
     >>> wrong_rows([Stratum(size=400, seen=100, found=1)], [BadControls(answered=60, caught=56)])
-    26
+    23
     """
     everything = sum(stratum.size - (stratum.found - stratum.kept) for stratum in strata)
     drawn = [stratum for stratum in strata if stratum.seen]

@@ -48,7 +48,7 @@ def model_based_share(reviewers: Sequence[ReviewerCounts]) -> tuple[float, float
 
     >>> mean, upper = model_based_share([ReviewerCounts(300, 100, bad=40, missed=4, good=10)])
     >>> round(mean, 2), round(upper, 2)
-    (0.03, 0.06)
+    (0.04, 0.08)
     """
     import numpy as np
 

@@ -7,8 +7,8 @@ of it: somebody vouches for them, and nobody drew a sample of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,10 +19,19 @@ from seedgate.review.more_reviews import MoreReviews, more_reviews
 from seedgate.review.rereview import answered_rereview, strata_members
 from seedgate.review.state import ReviewState
 
-__all__ = ["ErrorBound", "ReReviewer", "error_bound", "more_for"]
+__all__ = ["ControlAnswer", "ErrorBound", "ReReviewer", "error_bound", "more_for"]
 
 CUTS = 4
 """Unanswered re-reviews before which the sequence is also cut off; each cut costs one computation."""
+
+
+class ControlAnswer(NamedTuple):
+    """Whose control, whether it is a known-bad one, and whether the reviewer got it wrong."""
+
+    reviewer: str
+    bad: bool
+    erred: bool
+
 
 Judged = Literal["right", "wrong", "open"]
 
@@ -107,16 +116,23 @@ class ErrorBound(_Record):
         )
 
 
-def error_bound(state: ReviewState, facts: Iterable[Facts], released: Sequence[str]) -> ErrorBound:
+def error_bound(
+    state: ReviewState,
+    facts: Iterable[Facts],
+    released: Sequence[str],
+    answered: Sequence[ControlAnswer] = (),
+) -> ErrorBound:
     """The bound for these generated rows.
 
     Args:
         released: Ids of the candidates that the release has.
+        answered: First answers to controls, void ones left out. Without any the re-reviewers' sensitivity is
+            unknown, and so is how many rows are wrong.
     """
     known = {each.candidate_id: each for each in facts}
     rows = set(released)
     judged = {id_: _judged(known.get(id_), id_ in rows) for draw in state.draws for id_ in draw.rows}
-    controls = _rereviewers(state, known, judged)
+    controls = _rereviewers(known, judged, answered)
     answers = [BadControls(each.bad_controls, each.caught) for each in controls]
     cuts = [_strata(state, judged, rows, end) for end in _ends(state, judged, rows)]
 
@@ -135,7 +151,7 @@ def error_bound(state: ReviewState, facts: Iterable[Facts], released: Sequence[s
         removed=sum(id_ not in rows for id_ in found),
         rereviewers=controls,
         strata=tuple((s.size, s.seen, s.found, s.kept) for s in cuts[-1]),
-        modelled=model_based_share(list(_counts(state, known).values())),
+        modelled=model_based_share(list(_counts(state, known, answered).values())),
     )
 
 
@@ -189,7 +205,7 @@ def _strata(state: ReviewState, judged: Mapping[str, Judged], rows: set[str], en
 
 
 def _rereviewers(
-    state: ReviewState, facts: Mapping[str, Facts], judged: Mapping[str, Judged]
+    facts: Mapping[str, Facts], judged: Mapping[str, Judged], answered: Sequence[ControlAnswer]
 ) -> tuple[ReReviewer, ...]:
     rows: dict[str, int] = defaultdict(int)
     for id_, word in judged.items():
@@ -198,19 +214,16 @@ def _rereviewers(
                 rows[name] += 1
     out = []
     for name in sorted(rows):
-        answers = [missed for reviewer, bad, missed in _control_answers(state) if bad and reviewer == name]
+        answers = [each.erred for each in answered if each.bad and each.reviewer == name]
         out.append(
             ReReviewer(name=name, rows=rows[name], bad_controls=len(answers), caught=answers.count(False))
         )
     return tuple(out)
 
 
-def _control_answers(state: ReviewState) -> Iterator[tuple[str, bool, bool]]:
-    """Per answered control: whose, whether it is a bad one, and whether the reviewer got it wrong."""
-    yield from ()
-
-
-def _counts(state: ReviewState, facts: Mapping[str, Facts]) -> dict[str, ReviewerCounts]:
+def _counts(
+    state: ReviewState, facts: Mapping[str, Facts], answered: Sequence[ControlAnswer]
+) -> dict[str, ReviewerCounts]:
     """What each reviewer did with candidates and controls, whether it counts at present or not."""
     tally: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for heard in state.verdicts.values():
@@ -220,7 +233,7 @@ def _counts(state: ReviewState, facts: Mapping[str, Facts]) -> dict[str, Reviewe
             continue
         if verdict.candidate_id in facts:
             tally[verdict.reviewer]["approvals" if verdict.decision == "approve" else "rejections"] += 1
-    for name, bad, erred in _control_answers(state):
+    for name, bad, erred in answered:
         tally[name]["bad" if bad else "good"] += 1
         tally[name]["missed" if bad else "refused"] += erred
     return {name: ReviewerCounts(**{"approvals": 0, **each}) for name, each in tally.items()}
