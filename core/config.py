@@ -87,7 +87,7 @@ class GenerationConfig(_Table):
 
 
 class ReviewConfig(_Table):
-    """Who reviews, and how much at a time."""
+    """Who reviews, how much at a time, and how reviewers are measured."""
 
     reviewers: tuple[str, ...] = ("reviewer",)
     adjudicator: str = ""
@@ -98,6 +98,10 @@ class ReviewConfig(_Table):
     )  # `cycle --watch` pushes the next wave when a reviewer has fewer records left
     random_share: float = Field(0.2, ge=0, le=1)
     rereview: float = Field(0.05, ge=0, le=1)  # approved rows looked at again, per candidate of a wave
+    controls: float = Field(0.1, ge=0, le=0.5)  # share of each reviewer's wave whose answer is known
+    good_controls: float = Field(0.25, ge=0, le=1)  # share of these that are right
+    max_miss_rate: float = Field(0.15, gt=0, lt=1)  # of wrong controls; above it approvals are set aside
+    min_pace_s: float = Field(1.0, ge=0, le=60)  # two submissions nearer than this: nobody read them
 
 
 class TrainingConfig(_Table):

@@ -136,7 +136,8 @@ class Assignment(_Record):
         shown_hash: Hash of the body with the exact texts of the record, field name to text, as sent. An
             approval counts only for the candidate whose fields these texts show.
         why: Why it is in this wave: `ranked` (by expected value), `random` (never ranked, keeps
-            estimates honest), `control`, `rereview` (approved by others; looked at again, blind).
+            estimates honest), `control` (its right answer is known; its verdict changes no state), `rereview`
+            (approved by others; looked at again, blind).
     """
 
     round: str
@@ -156,6 +157,7 @@ class Round(_Record):
         reviewers: Who the wave's assignments go to; `simulated` names those of them that are programs.
         datasets: Reviewer to (Argilla workspace, Argilla dataset) names, create-only.
         purpose: `seeds`: its records are seeds to be verified, not candidates.
+        min_pace_s: Two submissions of one person nearer than this were read by nobody.
     """
 
     id: str
@@ -171,6 +173,7 @@ class Round(_Record):
     datasets: dict[str, tuple[str, str]]
     at: str
     purpose: Literal["candidates", "seeds"] = "candidates"
+    min_pace_s: float = 0.0
 
 
 class Verdict(_Record):

@@ -33,6 +33,7 @@ _BODIES: dict[str, Callable[[str, Any], list[Any]]] = {
         *(assignment.get("shown_hash") for assignment in payload["assignments"]),
     ],
     "rereview.drawn": lambda _, payload: [payload.get("joined")],
+    "control.made": lambda _, payload: [payload["candidate_id"]],
     "verdict.recorded": lambda _, payload: [payload.get("comment_hash")],
     "docket.opened": lambda _, payload: [
         payload["docket"].get("guidelines"),

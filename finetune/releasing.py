@@ -27,6 +27,7 @@ from seedgate.finetune.records import Manifest, Release
 from seedgate.finetune.rows import Selection, bound_of, select_rows
 from seedgate.finetune.table import table_bytes
 from seedgate.ledger import Event, Lease, NewEvent
+from seedgate.review.quarantine import quarantine_due
 from seedgate.review.release_bound import more_for
 from seedgate.workspace import Workspace
 
@@ -58,6 +59,8 @@ def release(ws: Workspace, *, dry_run: bool = False, on_progress: Progress | Non
         return _plan(ws, chosen)
     with ws.ledger.lease("release") as lease:
         tell(0, STEPS, "reading the ledger")
+        # What the last pull could not append any more, it being killed, must not get in here.
+        quarantine_due(ws, lease)
         chosen = _bounded(ws, select_rows(ws))
         _check_error(ws, chosen)
         last = ws.ledger.last("release.created")

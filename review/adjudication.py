@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from seedgate.workspace import Workspace
 
-__all__ = ["adjudicate", "declare_compatible"]
+__all__ = ["adjudicate", "check_adjudicator", "declare_compatible"]
 
 
 def adjudicate(
@@ -46,7 +46,7 @@ def adjudicate(
         raise InputError(f"decision {decision!r}: an adjudicator approves or rejects")
     guideline_hash = ws.guidelines()[1]
     state = read_state(ws.ledger)
-    _check_person(ws, state, by)
+    check_adjudicator(ws, state, by)
     decided = decide_all(ws, state, guideline_hash)
     candidate_id = _full_id(decided, candidate_id)
     found = decided[candidate_id]
@@ -89,7 +89,7 @@ def declare_compatible(ws: Workspace, earlier: str, *, by: str, statement: str) 
         RefusedError: `by` may not decide this.
     """
     state = read_state(ws.ledger)
-    _check_person(ws, state, by)
+    check_adjudicator(ws, state, by)
     known = {opened.guideline_hash for opened in state.opened.values()}
     found = [version for version in known if len(earlier) >= 8 and version.startswith(earlier)]
     if len(found) != 1:
@@ -110,7 +110,8 @@ def _full_id(known: Iterable[str], given: str) -> str:
     return found[0]
 
 
-def _check_person(ws: Workspace, state: ReviewState, by: str) -> None:
+def check_adjudicator(ws: Workspace, state: ReviewState, by: str) -> None:
+    """Refuses anybody but the workspace's adjudicator, and an adjudicator who is one of its reviewers."""
     adjudicator = ws.config.review.adjudicator
     if not adjudicator:
         raise ConfigError(

@@ -14,6 +14,7 @@ from seedgate.review.board import Board
 from seedgate.review.case_reading import CaseReading
 from seedgate.review.connect import connect
 from seedgate.review.delivery import Progress
+from seedgate.review.quarantine import quarantine_due
 from seedgate.review.reading import Reading
 from seedgate.review.seed_verdicts import SeedCorrections, settled_seeds
 from seedgate.review.state import ReviewState, read_state
@@ -43,6 +44,7 @@ class PullReport:
         seeds_verified, seeds_withdrawn: Seeds that reviewers approved; that they no longer do.
         seeds_refused: Seeds that were approved and still can't be verified, and why, one line each.
         anomalies: What is new and wrong, one line each.
+        quarantined: Reviewers whose approvals are set aside from now on, and why.
         open: Records that still wait for an answer.
     """
 
@@ -60,6 +62,7 @@ class PullReport:
     seeds_withdrawn: int = 0
     seeds_refused: tuple[str, ...] = ()
     anomalies: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
     open: int = 0
 
     def __str__(self) -> str:
@@ -78,7 +81,8 @@ class PullReport:
         ):
             parts += [f"{count} {what}"] if count else []
         parts.append(f"{self.open} open")
-        return "; ".join([", ".join(parts), *self.seeds_refused, *self.anomalies])
+        apart = [f"in quarantine from now on: {each}" for each in self.quarantined]
+        return "; ".join([", ".join(parts), *self.seeds_refused, *self.anomalies, *apart])
 
 
 def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | None = None) -> PullReport:
@@ -119,8 +123,10 @@ def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | N
                 drafts = reading.drafts + of_seeds.drafts
             settled, refused = settled_seeds(ws)
             written.update(event.kind for event in ws.ledger.append(settled, lease=lease))
+        quarantined = quarantine_due(ws, lease)
     datasets = len(places) + len(seed_places) + len(state.pushed_dockets)
-    return replace(_report(ws, written, anomalies, datasets, drafts), seeds_refused=refused)
+    report = _report(ws, written, anomalies, datasets, drafts)
+    return replace(report, seeds_refused=refused, quarantined=quarantined)
 
 
 def _places(state: ReviewState) -> list[tuple[str, str, str]]:

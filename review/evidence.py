@@ -71,12 +71,12 @@ class Facts:
         opened: The rounds of these assignments, by id; `rounds` are those whose push was completed.
         guideline_hash: Of the guidelines in force; `compatible` are older ones that count as equal.
         skipped, lost: Record ids that their reviewer discarded, or that vanished from Argilla.
-        retired: Reviewers who are no longer on the workspace's list: nobody waits for them.
+        retired: Reviewers who are no longer on the workspace's list or in quarantine: nobody waits for them.
         adjudications: On it, and those on its original that approved it as the correction.
         cases, dockets: By record id and by id; where those of them that came through Argilla were asked for.
         released: Whether a release has it: then a changed guideline no longer matters.
         recalled: Why it was taken out of a release, if it was.
-        quarantined: Reviewers whose unreleased approvals do not count for now (G6).
+        held: Response ids of approvals and edits that do not count while this is unreleased, and why (G6).
         unfit: Why it is no example of the present task, if so.
         leak: What it has in common with the evaluation set, if anything (G7).
         clash: Which verified seed says otherwise about nearly the same input, if any (G8).
@@ -100,7 +100,7 @@ class Facts:
     dockets: Mapping[str, PushedDocket] = field(default_factory=dict)
     released: bool = False
     recalled: str | None = None
-    quarantined: frozenset[str] = frozenset()
+    held: Mapping[str, str] = field(default_factory=dict)
     unfit: str | None = None
     leak: str | None = None
     clash: str | None = None
@@ -125,6 +125,8 @@ def fault(facts: Facts, verdict: Verdict) -> Fault | None:
     pushed = facts.rounds.get(verdict.round)
     if assignment is None or pushed is None:
         return Fault("G3", "nobody was asked about this record")
+    if assignment.why == "control":
+        return Fault("G1", "a control: its verdict says nothing about a candidate")
     asked = (assignment.round, assignment.candidate_id, assignment.reviewer)
     if asked != (verdict.round, verdict.candidate_id, verdict.reviewer):
         return Fault("G3", f"{verdict.reviewer} was not assigned this candidate in this round")
@@ -147,8 +149,8 @@ def fault(facts: Facts, verdict: Verdict) -> Fault | None:
         return Fault("G2", "the dataset showed other guidelines than the round's")
     if not (facts.released or in_force(facts, verdict.guideline_hash)):
         return STALE
-    if verdict.reviewer in facts.quarantined and verdict.decision != "reject" and not facts.released:
-        return Fault("G6", f"the approvals of {verdict.reviewer} are in quarantine")
+    if verdict.response_id in facts.held and verdict.decision != "reject" and not facts.released:
+        return Fault("G6", facts.held[verdict.response_id])
     return _inconsistent(verdict)
 
 

@@ -12,6 +12,7 @@ from seedgate.records import Assignment, Decision
 from seedgate.review.checks import ContentChecks
 from seedgate.review.evidence import Facts, Heard, Settled
 from seedgate.review.gate import decide
+from seedgate.review.held import held_approvals
 from seedgate.review.state import ReviewState, read_state
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def facts_of(ws: Workspace, state: ReviewState, guideline_hash: str) -> Iterator
     on_list = {*ws.config.review.reviewers, ws.config.review.adjudicator, ws.simulated_reviewer}
     asked = {assignment.reviewer for assignment in state.assignments.values()}
     assignments, verdicts = state.of_candidate(), _verdicts_of(state)
+    held = held_approvals(state)
     for candidate_id, born in state.candidates.items():
         known = _assignments_of(candidate_id, born.edited_from, assignments)
         settled = _adjudications_of(state, candidate_id, born.edited_from)
@@ -74,11 +76,16 @@ def facts_of(ws: Workspace, state: ReviewState, guideline_hash: str) -> Iterator
             simulated_reviewer=ws.simulated_reviewer,
             skipped=frozenset(known.keys() & state.skipped),
             lost=frozenset(known.keys() & state.lost),
-            retired=frozenset(asked - on_list),
+            retired=frozenset((asked - on_list) | state.in_quarantine().keys()),
             adjudications=settled,
             **_asked_for(state, settled),
             released=candidate_id in state.released and candidate_id not in state.unreleased,
             recalled=state.recalled.get(candidate_id),
+            held={
+                h.verdict.response_id: held[h.verdict.response_id]
+                for h in verdicts.get(candidate_id, ())
+                if h.verdict.response_id in held
+            },
         )
 
 
@@ -87,6 +94,8 @@ def _verdicts_of(state: ReviewState) -> dict[str, list[Heard]]:
     out: dict[str, list[Heard]] = defaultdict(list)
     for heard in sorted(state.verdicts.values()):
         verdict = heard.verdict
+        if state.is_control(verdict.record_id):
+            continue
         out[verdict.candidate_id].append(heard)
         made = verdict.corrected_hash
         if verdict.decision != "edit" or made is None or made == verdict.candidate_id:

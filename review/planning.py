@@ -7,12 +7,13 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from seedgate.canonical import content_hash
 from seedgate.errors import InputError
 from seedgate.ledger import NewEvent
 from seedgate.records import Assignment, Decision, Round
+from seedgate.review.controls import ControlPlanner, Masks, PlannedControl, control_event
 from seedgate.review.evidence import Facts
 from seedgate.review.facts import decide_all, facts_of
 from seedgate.review.nearest import NearestSeed
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
 __all__ = ["Plan", "Queue", "plan_wave", "queue_of"]
+
+Why = Literal["ranked", "random", "control", "rereview"]
 
 
 @dataclass(frozen=True)
@@ -43,22 +46,29 @@ class Plan:
     Attributes:
         draws: What the ledger is told about rows that were drawn for re-review.
         bodies: What the round's event refers to by hash: the guidelines, and the texts of each record.
+        controls: What the ledger is told about those assignments that are controls.
         open: Records that wait for an answer from these reviewers.
     """
 
     round: Round | None = None
     assignments: tuple[Assignment, ...] = ()
     bodies: tuple[Any, ...] = ()
+    controls: tuple[NewEvent, ...] = ()
     open: int = 0
     not_shown: dict[str, str] = field(default_factory=dict)
     draws: tuple[NewEvent, ...] = ()
 
 
 def queue_of(
-    ws: Workspace, facts: Mapping[str, Facts], decided: Mapping[str, Decision], reviewers: Sequence[str]
+    ws: Workspace,
+    state: ReviewState,
+    facts: Mapping[str, Facts],
+    decided: Mapping[str, Decision],
+    reviewers: Sequence[str],
 ) -> Queue:
     """Who waits: pending candidates that lack reviewers, where there are reviewers left to ask."""
     quorum = ws.config.review.quorum
+    masks = Masks(ws, state)
     needing = {
         id_: reviewers_left(facts[id_], reviewers=reviewers, quorum=quorum)
         for id_, decision in decided.items()
@@ -73,8 +83,12 @@ def queue_of(
         except InputError as error:
             not_shown[id_] = error.message
             continue
+        needs, asked = needing[id_]
+        may = tuple(name for name in asked if not masks.hide(id_, fields, name))
+        if needs > len(may):
+            continue
         begun = bool(decided[id_].approvers)
-        waiting.append(Waiting(id_, str(fields[label.name]) if label else "", *needing[id_], begun))
+        waiting.append(Waiting(id_, str(fields[label.name]) if label else "", needs, may, begun))
     return Queue(tuple(waiting), bodies, not_shown)
 
 
@@ -96,7 +110,7 @@ def plan_wave(
     if still_open and not ahead:
         return Plan(open=still_open)
     decided = decide_all(ws, state, guideline_hash)
-    queue = queue_of(ws, facts, decided, reviewers)
+    queue = queue_of(ws, state, facts, decided, reviewers)
     rng = random.Random(ws.ledger.head()[1])  # noqa: S311 - no secret; a repeated dry run shows the same
     places = choose(queue.waiting, size, ws.config.review.random_share, rng)
     given = {name: list(own) for name, own in spread(places).items()}
@@ -107,10 +121,12 @@ def plan_wave(
     if not given:
         return Plan(open=still_open, not_shown=queue.not_shown)
     spec = dataset_spec(ws.task, text)
+    planner = ControlPlanner(ws, state, decided, queue.waiting, queue.bodies, rng)
+    controls = planner.add_to(given)
     shown = _shown(ws, given, {**queue.bodies, **ws.ledger.bodies(again.rows)})
     wave = len(state.opened) + 1
     round_id = f"{state.short}-{wave}"
-    assignments = _assignments(round_id, given, shown)
+    assignments, made = _assignments(round_id, given, shown, controls, rng)
     names = tuple(dict.fromkeys(assignment.reviewer for assignment in assignments))
     prefix = ws.config.name
     opened = Round(
@@ -128,9 +144,11 @@ def plan_wave(
             name: (f"{prefix}-{state.short}-{name}", f"{prefix}-cycle{cycle}-wave{wave}") for name in names
         },
         at=datetime.now(UTC).isoformat(timespec="seconds"),
+        min_pace_s=ws.config.review.min_pace_s,
     )
     bodies = (text, *shown.values())
-    return Plan(opened, assignments, bodies, still_open, queue.not_shown, again.events(round_id))
+    draws = again.events(round_id)
+    return Plan(opened, assignments, bodies, made, still_open, queue.not_shown, draws)
 
 
 def _shown(
@@ -142,18 +160,32 @@ def _shown(
 
 
 def _assignments(
-    round_id: str, given: Mapping[str, Sequence[Place]], shown: Mapping[str, dict[str, str]]
-) -> tuple[Assignment, ...]:
-    return tuple(
-        Assignment(
-            round=round_id,
-            candidate_id=place.waiting.candidate_id,
-            reviewer=reviewer,
-            # A hash, so that nothing about the candidate can be read from it.
-            record_id=content_hash([round_id, place.waiting.candidate_id, reviewer])[:32],
-            shown_hash=content_hash(shown[place.waiting.candidate_id]),
-            why=place.why,
-        )
-        for reviewer, places in given.items()
-        for place in places
-    )
+    round_id: str,
+    given: Mapping[str, Sequence[Place]],
+    shown: Mapping[str, dict[str, str]],
+    controls: Mapping[str, Sequence[PlannedControl]],
+    rng: random.Random,
+) -> tuple[tuple[Assignment, ...], tuple[NewEvent, ...]]:
+    """Everybody's records in their order, controls at random places among them, and what tells of these."""
+    assignments: list[Assignment] = []
+    events = []
+    for reviewer, places in given.items():
+
+        def to(example_id: str, texts: dict[str, str], why: Why, reviewer: str = reviewer) -> Assignment:
+            return Assignment(
+                round=round_id,
+                candidate_id=example_id,
+                reviewer=reviewer,
+                # A hash, so that nothing about the record can be read from it.
+                record_id=content_hash([round_id, example_id, reviewer])[:32],
+                shown_hash=content_hash(texts),
+                why=why,
+            )
+
+        own = [to(p.waiting.candidate_id, shown[p.waiting.candidate_id], p.why) for p in places]
+        for control in controls.get(reviewer, ()):
+            placed = to(control.example_id, control.shown, "control")
+            own.insert(rng.randint(0, len(own)), placed)
+            events.append(control_event(placed, control))
+        assignments += own
+    return tuple(assignments), tuple(events)

@@ -56,7 +56,7 @@ def reviewers_left(facts: Facts, *, reviewers: Sequence[str], quorum: int) -> tu
     asked |= {assignment.reviewer for assignment in open_of(facts)}
     own = [a for a in facts.assignments.values() if a.candidate_id == facts.candidate_id]
     skipped = {a.reviewer for a in own if a.record_id in facts.skipped}
-    may = tuple(name for name in reviewers if name not in asked | skipped)
+    may = tuple(name for name in reviewers if name not in asked | skipped | facts.retired)
     needs = quorum - len(asked)
     return (needs, may) if 0 < needs <= len(may) else (0, ())
 

@@ -153,7 +153,7 @@ class Reading:
         yield NewEvent(
             "verdict.recorded", verdict.candidate_id, dump(verdict), response_key(response), bodies
         )
-        made = self._corrections.of(verdict, corrected, asked.round)
+        made = None if assignment.why == "control" else self._corrections.of(verdict, corrected, asked.round)
         if made is not None:
             yield made
 
@@ -201,8 +201,8 @@ class Reading:
         payload = {"response_id": response.id, "was": {"decision": was.decision}, "now": now}
         key = key or f"changed:{response_key(response)}"
         yield NewEvent("verdict.changed", was.candidate_id, payload, key)
-        if self._state.is_rereview(was.record_id):
-            return  # no release rests on it; what it says now is heard like any other
+        if self._state.is_control(was.record_id) or self._state.is_rereview(was.record_id):
+            return  # no release rests on it; what a re-review says now is heard like any other
         # Of a reopened row the earlier answers are void, and so is a change of them.
         ids = [
             id_

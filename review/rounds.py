@@ -17,6 +17,7 @@ from seedgate.ledger import Lease, NewEvent
 from seedgate.records import Round, dump
 from seedgate.review.board import Board
 from seedgate.review.connect import connect
+from seedgate.review.controls import MOST_RECORDS
 from seedgate.review.delivery import Delivery, Progress, deliver
 from seedgate.review.evidence import person
 from seedgate.review.planning import Plan, plan_wave
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PushReport", "push", "reviewers_of"]
 
-MAX_WAVE = 1000  # what Argilla lists in one page
 _REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -38,8 +38,8 @@ class PushReport:
     Attributes:
         round: Id of the round that is before reviewers now; None if none was opened.
         wave: Its number.
-        candidates: How many candidates it has; `rereviews` of approved rows come on top.
-        records: Reviewer to the number of records.
+        candidates: How many candidates it has; `rereviews` of approved rows, and controls, come on top.
+        records: Reviewer to the number of records, controls and re-reviews among them.
         places: Reviewer to (Argilla workspace, Argilla dataset) names.
         created: Records that this run created in Argilla.
         resumed: Whether it completed a round that an earlier push left half done.
@@ -113,10 +113,10 @@ def push(
     """
     names = _asked(reviewers_of(ws, simulated=simulated), reviewers)
     size = ws.config.review.wave_size if limit is None else limit
-    if not 0 <= (rereview or 0) <= MAX_WAVE:
-        raise InputError(f"rereview {rereview}: a wave has at most {MAX_WAVE} of them")
-    if not 1 <= size <= MAX_WAVE:
-        raise InputError(f"limit {size}: a wave has between 1 and {MAX_WAVE} candidates")
+    if not 0 <= (rereview or 0) <= MOST_RECORDS:
+        raise InputError(f"rereview {rereview}: a wave has at most {MOST_RECORDS} of them")
+    if not 1 <= size <= MOST_RECORDS:
+        raise InputError(f"limit {size}: a wave has between 1 and {MOST_RECORDS} candidates")
 
     def plan(state: ReviewState) -> Plan:
         return plan_wave(
@@ -184,7 +184,7 @@ def _asked(listed: tuple[str, ...], wanted: Sequence[str] | None) -> tuple[str, 
 def _open(ws: Workspace, plan: Plan, opened: Round, lease: Lease) -> None:
     payload = {"round": dump(opened), "assignments": [dump(a) for a in plan.assignments]}
     event = NewEvent("round.opened", opened.id, payload, f"round:{opened.id}", plan.bodies)
-    ws.ledger.append([event, *plan.draws], lease=lease)
+    ws.ledger.append([event, *plan.controls, *plan.draws], lease=lease)
 
 
 def _deliver(
@@ -201,7 +201,7 @@ def _report(plan: Plan, *, dry_run: bool = False) -> PushReport:
     return PushReport(
         round=plan.round.id if plan.round else None,
         wave=plan.round.wave if plan.round else None,
-        candidates=len({a.candidate_id for a in plan.assignments if a.why != "rereview"}),
+        candidates=len({a.candidate_id for a in plan.assignments if a.why not in ("control", "rereview")}),
         rereviews=sum(a.why == "rereview" for a in plan.assignments),
         records=dict(Counter(assignment.reviewer for assignment in plan.assignments)),
         places=dict(plan.round.datasets) if plan.round else {},

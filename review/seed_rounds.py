@@ -19,13 +19,14 @@ from seedgate.ledger import Lease, NewEvent
 from seedgate.records import Assignment, Example, Round, dump
 from seedgate.review.board import Board
 from seedgate.review.connect import connect
+from seedgate.review.controls import MOST_RECORDS
 from seedgate.review.delivery import Delivery, Progress, deliver
 from seedgate.review.evidence import Facts
 from seedgate.review.facts import facts_of
 from seedgate.review.gate import decide
 from seedgate.review.queue import Place, Waiting, open_of, reviewers_left, spread
 from seedgate.review.record_view import dataset_spec, record_fields, spec_hash
-from seedgate.review.rounds import MAX_WAVE, reviewers_of
+from seedgate.review.rounds import reviewers_of
 from seedgate.review.state import Born, ReviewState, read_state
 from seedgate.seeds import added, seed_rows, verified_seeds
 
@@ -110,8 +111,8 @@ def push_seeds(
         BusyError: Another push is running.
     """
     size = ws.config.review.wave_size if limit is None else limit
-    if not 1 <= size <= MAX_WAVE:
-        raise InputError(f"limit {size}: a wave has between 1 and {MAX_WAVE} seeds")
+    if not 1 <= size <= MOST_RECORDS:
+        raise InputError(f"limit {size}: a wave has between 1 and {MOST_RECORDS} seeds")
     names = reviewers_of(ws, simulated=False)
     if dry_run:
         return _planned(ws, read_state(ws.ledger, purpose="seeds"), names, size).report

@@ -11,7 +11,7 @@ from seedgate.ledger import Event, Ledger
 from seedgate.records import Adjudication, Assignment, Case, Docket, Round, Verdict
 from seedgate.review.evidence import Heard, PushedDocket, PushedRound, Settled
 
-__all__ = ["Born", "Draw", "ReviewState", "read_state"]
+__all__ = ["Born", "Control", "Draw", "Quarantine", "ReviewState", "read_state"]
 
 GONE = ("dataset gone", "record gone")
 """Anomalies after which an unanswered assignment can't be answered any more."""
@@ -38,6 +38,43 @@ class Draw(NamedTuple):
     rows: tuple[str, ...]
 
 
+class Control(NamedTuple):
+    """A record whose right answer is known; its verdict says something about the reviewer alone.
+
+    Attributes:
+        truth: Whether the example is `good` or `bad`.
+        corruption: What makes it bad, or where a good one comes from.
+        sources: Ids of the candidates or seeds that it was made of.
+    """
+
+    record_id: str
+    candidate_id: str
+    reviewer: str
+    truth: str
+    corruption: str
+    sources: tuple[str, ...]
+
+
+class Quarantine(NamedTuple):
+    """A reviewer's approvals set aside (G6): those given after event `since`, up to `ended` if it has ended.
+
+    Attributes:
+        started, ended: Numbers of the events; `ended` is None while it lasts.
+        stand: Whether the adjudicator who ended it let these approvals count after all.
+    """
+
+    reviewer: str
+    since: int
+    started: int
+    why: str
+    ended: int | None = None
+    stand: bool = False
+
+    def holds(self, seq: int) -> bool:
+        """Whether an approval that is event `seq` does not count."""
+        return not self.stand and self.since < seq and (self.ended is None or seq <= self.ended)
+
+
 @dataclass
 class ReviewState:
     """Everything about review that is in the ledger up to event `head`.
@@ -60,6 +97,10 @@ class ReviewState:
         reopened: Candidate id to the rounds that its reopening after a recall made void; `unreleased` are
             those of them that are in no release made since.
         draws: What was drawn for blind re-review, in order.
+        controls: Record id to what is known about it, for records that are controls.
+        control_answers: Record id of a control to its first answer; second thoughts mend nothing.
+        voided: Record ids of controls that an adjudicator declared void.
+        quarantines: Reviewer to their quarantines, in order.
     """
 
     head: int = 0
@@ -84,6 +125,10 @@ class ReviewState:
     reopened: dict[str, frozenset[str]] = field(default_factory=dict)
     unreleased: set[str] = field(default_factory=set)
     draws: list[Draw] = field(default_factory=list)
+    controls: dict[str, Control] = field(default_factory=dict)
+    control_answers: dict[str, Heard] = field(default_factory=dict)
+    voided: set[str] = field(default_factory=set)
+    quarantines: dict[str, list[Quarantine]] = field(default_factory=lambda: defaultdict(list))
 
     @property
     def short(self) -> str:
@@ -100,10 +145,11 @@ class ReviewState:
         return {s.adjudication.answer.response_id: s for s in given if s.adjudication.answer is not None}
 
     def of_candidate(self) -> dict[str, list[Assignment]]:
-        """Candidate id to its assignments."""
+        """Candidate id to its assignments; a control is none, even where it shows a candidate."""
         out: dict[str, list[Assignment]] = defaultdict(list)
         for assignment in self.assignments.values():
-            out[assignment.candidate_id].append(assignment)
+            if assignment.why != "control":
+                out[assignment.candidate_id].append(assignment)
         return out
 
     def is_rereview(self, record_id: str) -> bool:
@@ -119,6 +165,21 @@ class ReviewState:
             for a in self.assignments.values()
             if a.why == "rereview" and a.record_id not in closed and a.round in self.pushed
         }
+
+    def is_control(self, record_id: str) -> bool:
+        """Whether this record was placed as a control."""
+        assignment = self.assignments.get(record_id)
+        return assignment is not None and assignment.why == "control"
+
+    def open_controls(self) -> list[Control]:
+        """Controls that their reviewer has not answered yet and still may."""
+        closed = self.answered() | self.skipped | self.lost
+        return [control for id_, control in self.controls.items() if id_ not in closed]
+
+    def in_quarantine(self) -> dict[str, Quarantine]:
+        """Reviewer to the quarantine that lasts now."""
+        newest = {name: own[-1] for name, own in self.quarantines.items() if own}
+        return {name: each for name, each in newest.items() if each.ended is None}
 
     def answered(self) -> set[str]:
         """Record ids with a standing verdict."""
@@ -189,6 +250,34 @@ def _drawn(state: ReviewState, event: Event, ledger: Ledger) -> None:
     state.draws.append(Draw(event.subject, tuple(joined), tuple(event.payload["rows"])))
 
 
+def _control_made(state: ReviewState, event: Event, _: Ledger) -> None:
+    payload = event.payload
+    state.controls[event.subject] = Control(
+        event.subject,
+        payload["candidate_id"],
+        payload["reviewer"],
+        payload["truth"],
+        payload["corruption"],
+        tuple(payload["sources"]),
+    )
+
+
+def _control_voided(state: ReviewState, event: Event, _: Ledger) -> None:
+    state.voided.add(event.subject)
+
+
+def _quarantine_started(state: ReviewState, event: Event, _: Ledger) -> None:
+    payload = event.payload
+    started = Quarantine(event.subject, payload["since"], event.seq, payload["why"])
+    state.quarantines[event.subject].append(started)
+
+
+def _quarantine_ended(state: ReviewState, event: Event, _: Ledger) -> None:
+    own = state.quarantines[event.subject]
+    if own:
+        own[-1] = own[-1]._replace(ended=event.seq, stand=bool(event.payload.get("stand")))
+
+
 def _record_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
     state.delivered.add((event.subject, event.payload["dataset_id"]))
 
@@ -205,6 +294,8 @@ def _verdict(state: ReviewState, event: Event, _: Ledger) -> None:
     verdict = Verdict.model_validate(event.payload)
     state.verdicts[verdict.response_id] = Heard(event.seq, verdict)
     state.skipped.discard(verdict.record_id)
+    if verdict.record_id in state.controls and verdict.problem is None and verdict.decision is not None:
+        state.control_answers.setdefault(verdict.record_id, Heard(event.seq, verdict))
 
 
 def _verdict_changed(state: ReviewState, event: Event, _: Ledger) -> None:
@@ -293,6 +384,10 @@ _FOLDS: dict[str, _Fold] = {
     "candidate.created": _candidate,
     "round.opened": _round_opened,
     "rereview.drawn": _drawn,
+    "control.made": _control_made,
+    "control.voided": _control_voided,
+    "quarantine.started": _quarantine_started,
+    "quarantine.ended": _quarantine_ended,
     "record.pushed": _record_pushed,
     "round.pushed": _round_pushed,
     "verdict.recorded": _verdict,

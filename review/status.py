@@ -109,16 +109,17 @@ def review_status(ws: Workspace, *, simulated: bool = False) -> ReviewStatus:
     facts = {each.candidate_id: each for each in facts_of(ws, state, guideline_hash)}
     left = _left(state, facts.values())
     decided = decide_all(ws, state, guideline_hash)
-    queue = queue_of(ws, facts, decided, reviewers_of(ws, simulated=simulated))
+    queue = queue_of(ws, state, facts, decided, reviewers_of(ws, simulated=simulated))
     names = dict.fromkeys(
         [*ws.config.review.reviewers, *(assignment.reviewer for assignment in state.assignments.values())]
     )
     half = state.half_pushed()
+    waiting = left | _open_controls(state) | state.open_rereviews()
     return ReviewStatus(
         url=_url(ws),
         open=len(left),
         unassigned=len(queue.waiting) + len(_undelivered(state)),
-        reviewers=tuple(_reviewer(ws, state, name, left | state.open_rereviews()) for name in names),
+        reviewers=tuple(_reviewer(ws, state, name, waiting) for name in names),
         outcomes=outcomes(decided.values()),
         conflicts=tuple(id_ for id_, decision in decided.items() if _needs_adjudicator(decision)),
         pending=dict(Counter(d.reason for d in decided.values() if d.outcome == "pending").most_common()),
@@ -141,13 +142,20 @@ def _left(state: ReviewState, facts: Iterable[Facts]) -> set[str]:
     return {a.record_id for each in facts for a in open_of(each) if a.round in state.pushed}
 
 
+def _open_controls(state: ReviewState) -> set[str]:
+    """Controls that wait for an answer: their reviewers have them to do, and no cycle waits for them."""
+    return {
+        c.record_id for c in state.open_controls() if state.assignments[c.record_id].round in state.pushed
+    }
+
+
 def _undelivered(state: ReviewState) -> set[str]:
     """Candidates of a round that a killed push left behind: the next push completes it."""
     half = state.half_pushed()
     return {
         a.candidate_id
         for a in state.assignments.values()
-        if half and a.round == half.id and a.why != "rereview"
+        if half and a.round == half.id and a.why not in ("control", "rereview")
     }
 
 

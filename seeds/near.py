@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Collection
 from functools import lru_cache
 from heapq import nlargest
 from typing import NamedTuple
@@ -141,7 +142,7 @@ class NearIndex:
         near = sorted((-score, place) for score, place in scored if score >= self.threshold)
         return [(self._keys[place], -score) for score, place in near]
 
-    def nearest_any(self, text: str) -> tuple[str, float] | None:
+    def nearest_any(self, text: str, *, ignore: Collection[str] = ()) -> tuple[str, float] | None:
         """Key and similarity of the nearest text, however far; None if no text shares a gram with this one.
 
         Exact, by counting shared grams; linear in the number of texts, so made for showing which of a few
@@ -152,11 +153,13 @@ class NearIndex:
         shared: Counter[int] = Counter()
         for gram in owned:
             shared.update(self._postings.get(gram, ()))
-        if not shared:
-            return None
-        scored = ((count / (len(owned) + self._sizes[at] - count), -at) for at, count in shared.items())
-        score, at = max(scored)
-        return self._keys[-at], score
+        scored = (
+            (count / (len(owned) + self._sizes[at] - count), -at)
+            for at, count in shared.items()
+            if self._keys[at] not in ignore
+        )
+        found = max(scored, default=None)
+        return None if found is None else (self._keys[-found[1]], found[0])
 
     def _likely(self, sketch: RMinHash) -> list[int]:
         places: list[int] = self._buckets.query(sketch)

@@ -94,6 +94,8 @@ def make_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         *, folder: str = "workspace", verified: bool = True, locked: bool = True, **given: Any
     ) -> Workspace:
         settings = {"policy": {"verified_seeds": 12, "min_eval": 6}} | given.pop("settings", {})
+        # Answers come at a program's pace here, and counts are of candidates; who tests controls asks for them.
+        settings["review"] = {"controls": 0, "min_pace_s": 0} | settings.get("review", {})
         arguments: dict[str, Any] = {
             "name": "tiny",
             "task": TINY_TASK,

@@ -14,7 +14,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seedgate.cli import cycle, data, generate, guidelines, measure, recall, review, reviewing, stack
+from seedgate.cli import (
+    cycle,
+    data,
+    generate,
+    guidelines,
+    measure,
+    recall,
+    review,
+    reviewers,
+    reviewing,
+    stack,
+)
 from seedgate.errors import SeedgateError
 
 __all__ = ["app", "main"]
@@ -65,6 +76,11 @@ guidelines_app = typer.Typer(
 review_app = typer.Typer(
     help="See where review stands, and propose corrections.", no_args_is_help=True, rich_markup_mode=None
 )
+reviewers_app = typer.Typer(
+    help="What is known about each reviewer; void controls, end quarantines.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @app.callback()
@@ -101,6 +117,10 @@ app.add_typer(guidelines_app, name="guidelines")
 review_app.command("status")(reviewing.status)
 review_app.command("propose")(reviewing.propose)
 app.add_typer(review_app, name="review")
+reviewers_app.command("list")(reviewers.measures)
+reviewers_app.command("void")(reviewers.void)
+reviewers_app.command("end")(reviewers.end)
+app.add_typer(reviewers_app, name="reviewers")
 app.command("release")(measure.release)
 app.command("train")(measure.train)
 app.command("eval")(measure.evaluate)

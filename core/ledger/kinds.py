@@ -27,6 +27,9 @@ KINDS: dict[str, str] = {
     "round.opened": "round id: {round: Round, assignments: [Assignment]}; bodies: guidelines, texts shown",
     "rereview.drawn": "round id: {seed, joined, rows: [candidate id]}; approved rows drawn for a second look, in order;"
     " body of joined: the rows that could be drawn from here on",
+    "control.made": "record id: {candidate_id, truth: good|bad, corruption, sources, reviewer, round}; bodies: its"
+    " fields and the texts shown; appended with its round",
+    "control.voided": "record id: {by, statement}; it says nothing about its reviewer any more",
     "record.pushed": "record id: {round, candidate_id, reviewer, dataset_id}",
     "round.pushed": "round id: {datasets: {reviewer: dataset_id}, users: {reviewer: user_id}, pusher, records}",
     "verdict.recorded": "candidate id: Verdict; bodies: corrected fields, comment",
@@ -38,6 +41,9 @@ KINDS: dict[str, str] = {
     "docket.pushed": "docket id: {dataset_id, user_id, pusher, records}",
     "adjudication.recorded": "candidate id: Adjudication; body: comment",
     "adjudication.changed": "candidate id: {response_id, was, now}; an answer in Argilla changed or was taken back",
+    "quarantine.started": "reviewer: {since, why, evidence: [record id], policy}; since: number of the event after"
+    " which the measured window began",
+    "quarantine.ended": "reviewer: {by, statement, stand}; stand: its approvals count after all; a new window begins",
     "release.created": "release name: {manifest_hash, content_hash, rows, counts, head, ids}; body of ids: candidates",
     "row.recalled": "example id: {release, reason, why: verdict changed|adjudicated wrong|redacted}",
     "row.reopened": "example id: {by, reason}; a recalled row goes before reviewers anew, earlier answers are void",

@@ -88,8 +88,10 @@ def _remember(ledger: Ledger, exact: ExactFilter, near: NearFilter) -> None:
             exact.add(event.subject, "seed" if event.kind == "seed.added" else "candidate")
             if event.subject in bodies:  # a redacted one leaves its hash only
                 near.add(event.subject, bodies[event.subject])
+    controls = {event.subject for event in ledger.events("control.made")}
     for event in ledger.events("verdict.recorded"):
-        if event.payload.get("decision") in ("reject", "edit"):
+        rejected = event.payload.get("decision") in ("reject", "edit")
+        if rejected and event.payload.get("record_id") not in controls:
             exact.add(event.subject, "rejected")
 
 

@@ -127,7 +127,7 @@ DEFECTS: dict[str, Any] = {
     "leak": "equals row 3",
     "clash": "a seed says otherwise",
     "rivals": (OTHER,),
-    "quarantined": frozenset({"anna", "ben"}),
+    "held": "everything",
     "released": True,
     "delivered": frozenset(),
     "assignments": {},
@@ -190,8 +190,12 @@ def any_facts(draw: st.DrawFn) -> Facts:
         for _ in range(draw(st.sampled_from([0, 0, 0, 1])))
     ]
     defects = draw(st.sets(st.sampled_from(sorted(DEFECTS)), max_size=draw(st.sampled_from([0, 0, 1]))))
+    changes = {name: DEFECTS[name] for name in defects}
+    if "held" in changes:
+        who = draw(st.sets(st.sampled_from([*PEOPLE, PROGRAM]), min_size=1))
+        changes["held"] = {v.response_id: "in quarantine" for v in given if v.reviewer in who}
     return replace(
         found,
         adjudications=tuple(Settled(n, ruling) for n, ruling in enumerate(rulings, 100)),
-        **{name: DEFECTS[name] for name in defects},
+        **changes,
     )

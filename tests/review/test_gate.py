@@ -131,9 +131,11 @@ class TestWhatDoesNot:
         )
 
     def test_a_quarantined_reviewer_whose_rejections_still_count(self) -> None:
-        apart = {"quarantined": frozenset({"anna"})}
-        assert decide(facts(a_verdict(ONE, "anna"), **apart)).invariant == "G6"
-        assert decide(facts(a_verdict(ONE, "anna", "reject"), **apart)).outcome == "rejected"
+        for decision, outcome in (("approve", "pending"), ("reject", "rejected")):
+            verdict = a_verdict(ONE, "anna", decision)
+            apart = facts(verdict, held={verdict.response_id: "anna is in quarantine"})
+            assert decide(apart).outcome == outcome
+        assert decide(facts(a_verdict(ONE, "anna"), held=apart.held)).invariant == "G6"
 
     @pytest.mark.parametrize(
         ("change", "outcome", "invariant"),
@@ -253,7 +255,8 @@ def counts(found: Facts, verdict: Verdict) -> bool:
         and verdict.user_id == pushed.users[verdict.reviewer] != pushed.pusher
         and verdict.guideline_hash == pushed.round.guideline_hash
         and (found.released or verdict.guideline_hash in {NOW, *found.compatible})
-        and (found.released or verdict.reviewer not in found.quarantined)
+        and (found.released or verdict.response_id not in found.held)
+        and assignment.why != "control"
         and verdict.simulated == (verdict.reviewer in pushed.round.simulated)
         and (not verdict.simulated or verdict.reviewer == found.simulated_reviewer)
     )

@@ -1,0 +1,339 @@
+"""Controls: records whose right answer is known, placed among a reviewer's candidates so that nobody can tell.
+
+A control is a placement, not content: it shows like a candidate, its verdict is recorded like any other and
+changes no state. A bad one is a candidate that adjudication rejected or model text with one known fault; a good
+one is a candidate that two other people approved or, until there are enough, a verified seed. What a control
+was made of, and what is near to it, is kept from its reviewer while the control waits for an answer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from seedgate.errors import InputError, SeedgateError
+from seedgate.generator.filters.chain import FilterChain
+from seedgate.ledger import NewEvent
+from seedgate.records import Assignment, Decision, Example
+from seedgate.review.corruptions import Corrupted, Source, corrupt
+from seedgate.review.knowledge import LabelKnowledge
+from seedgate.review.nearest import NearestSeed
+from seedgate.review.queue import Place, Waiting
+from seedgate.review.record_view import record_fields
+from seedgate.review.state import ReviewState
+from seedgate.seeds import NearIndex, text_of, verified_seeds
+
+if TYPE_CHECKING:
+    from seedgate.workspace import Workspace
+
+__all__ = ["MOST_RECORDS", "ControlPlanner", "Masks", "PlannedControl", "control_event"]
+
+MOST_RECORDS = 1000
+"""Records before one reviewer in one wave: what Argilla lists in one page."""
+
+MASKED = 0.5
+"""Likeness from which a text would remind a reviewer of a control."""
+
+CUT = 0.05
+"""Share of wrong rows that are cut off: easy to see, for a program as well, so there must be few."""
+
+CHUNK = 32
+"""Sources that are looked at in one go: whether a label is surely wrong is asked of a classifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedControl:
+    """A control for one reviewer: its content, the texts of its record, and what is known about it."""
+
+    example_id: str
+    fields: Mapping[str, Any]
+    shown: dict[str, str]
+    truth: str
+    corruption: str
+    sources: tuple[str, ...]
+
+
+def control_event(assignment: Assignment, control: PlannedControl) -> NewEvent:
+    """The event that tells the truth about a control; the ledger keeps it, Argilla never hears of it."""
+    payload = {
+        "candidate_id": control.example_id,
+        "truth": control.truth,
+        "corruption": control.corruption,
+        "sources": list(control.sources),
+        "reviewer": assignment.reviewer,
+        "round": assignment.round,
+    }
+    bodies = (dict(control.fields), control.shown)
+    key = f"control:{assignment.record_id}"
+    return NewEvent("control.made", assignment.record_id, payload, key, bodies)
+
+
+class Masks:
+    """What must not be shown to whom while a control waits for an answer: its sources and texts near to it."""
+
+    def __init__(self, ws: Workspace, state: ReviewState) -> None:
+        listed = {*ws.config.review.reviewers, ws.simulated_reviewer}
+        own: dict[str, set[str]] = {}
+        for control in state.open_controls():
+            if control.reviewer in listed:
+                own.setdefault(control.reviewer, set()).update((*control.sources, control.candidate_id))
+        bodies = ws.ledger.bodies(id_ for ids in own.values() for id_ in ids)
+        self._task = ws.task
+        self._ids = own
+        self._near: dict[str, NearIndex] = {}
+        for name, ids in own.items():
+            self._near[name] = NearIndex(MASKED)
+            for id_ in sorted(ids & bodies.keys()):
+                self._near[name].add(id_, text_of(ws.task, bodies[id_]))
+
+    def hide(self, candidate_id: str, fields: Mapping[str, Any], reviewer: str) -> bool:
+        """Whether this candidate must wait until the reviewer has answered a control."""
+        if reviewer not in self._ids:
+            return False
+        if candidate_id in self._ids[reviewer]:
+            return True
+        return bool(self._near[reviewer].all_near(text_of(self._task, fields)))
+
+
+class ControlPlanner:
+    """Chooses the controls of one wave; all choices come from `rng`, so that a dry run shows the same.
+
+    Args:
+        ws: The workspace.
+        state: What the ledger says.
+        decided: The gate's word on every candidate.
+        waiting: The candidates that wait, and `bodies`, their fields.
+        rng: Of all choices.
+    """
+
+    def __init__(
+        self,
+        ws: Workspace,
+        state: ReviewState,
+        decided: Mapping[str, Decision],
+        waiting: Sequence[Waiting],
+        bodies: Mapping[str, Mapping[str, Any]],
+        rng: random.Random,
+    ) -> None:
+        self._ws = ws
+        self._state = state
+        self._decided = decided
+        self._waiting = waiting
+        self._bodies = bodies
+        self._rng = rng
+
+    def add_to(self, wave: dict[str, list[Place]]) -> dict[str, list[PlannedControl]]:
+        """Reviewer to controls; a place whose candidate a control is made of is taken out of the wave.
+
+        Args:
+            wave: Reviewer to places; changed where a candidate has to wait.
+        """
+        share = self._ws.config.review.controls
+        if not share:
+            return {}
+        counts = {
+            name: min(self._rounded(len(places) * share / (1 - share)), MOST_RECORDS - len(places))
+            for name, places in wave.items()
+        }
+        return {name: list(self._for(name, count, wave[name])) for name, count in counts.items() if count > 0}
+
+    def _for(self, reviewer: str, count: int, places: list[Place]) -> Iterator[PlannedControl]:
+        good = sum(self._rng.random() < self._ws.config.review.good_controls for _ in range(count))
+        used = _Used.by(self._state, reviewer)
+        for makers, wanted in (
+            (self._good(reviewer, used), good),
+            (self._bad(reviewer, used, places), count - good),
+        ):
+            for made in makers:
+                if wanted <= 0:
+                    break
+                if self._lets_stand(made, used, places):
+                    used.take(made)
+                    wanted -= 1
+                    yield made
+
+    # -- good ones -----------------------------------------------------------------------------------
+
+    def _good(self, reviewer: str, used: _Used) -> Iterator[PlannedControl]:
+        approved = [
+            id_
+            for id_, decision in self._decided.items()
+            if decision.outcome == "approved"
+            and not decision.simulated
+            and len(set(decision.approvers) - {reviewer}) > 1
+            and not used.knows(id_)
+        ]
+        for id_, fields in self._shuffled(self._ws.ledger.bodies(approved)):
+            yield from self._planned(fields, "good", "approved", (id_,))
+        seeds = {id_: dict(seed.fields) for id_, seed in self._seeds.items() if not used.knows(id_)}
+        for id_, fields in self._shuffled(seeds):
+            yield from self._planned(fields, "good", "seed", (id_,), not_beside={id_})
+
+    # -- bad ones ------------------------------------------------------------------------------------
+
+    def _bad(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[PlannedControl]:
+        rejected = [
+            id_
+            for id_, settled in self._state.adjudications.items()
+            if settled[-1].adjudication.decision == "reject"
+            and id_ in self._decided
+            and self._decided[id_].outcome == "rejected"
+            and not used.knows(id_)
+        ]
+        for id_, fields in self._shuffled(self._ws.ledger.bodies(rejected)):
+            yield from self._planned(fields, "bad", "adjudicated", (id_,))
+        for made in self._corrupted(reviewer, used, places):
+            yield from self._planned(made.fields, "bad", made.corruption, made.sources)
+
+    def _corrupted(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[Corrupted]:
+        """From what this reviewer has not been shown; what others will see first, then of the own wave.
+
+        As many of them as of the wave have the label of the seed that is shown beside them: wrong rows
+        would otherwise stand out by disagreeing with it.
+        """
+        like_seed = self._like_seed_share(places)
+        bins: dict[str, list[Corrupted]] = {"cut": [], "like": [], "unlike": []}
+        made = self._of_each(reviewer, used, places)
+        while True:
+            wanted = "like" if self._rng.random() < like_seed else "unlike"
+            wanted = "cut" if self._rng.random() < CUT else wanted
+            while not bins[wanted] and (found := next(made, None)) is not None:
+                bins[found[0]].append(found[1])
+            rest = bins[wanted] or bins["unlike"] or bins["like"]
+            if not rest:
+                return
+            yield rest.pop(0)
+
+    def _of_each(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[tuple[str, Corrupted]]:
+        """One for each source that lends itself to it: cut off, or like or unlike the seed beside it in label."""
+        label = self._ws.task.label_field
+        own = [place.waiting for place in places if not place.waiting.begun]
+        taken = {place.waiting.candidate_id for place in places}
+        spare = [each for each in self._waiting if reviewer in each.may and each.candidate_id not in taken]
+        for group in (spare, own):
+            pool = [each.candidate_id for each in group if not used.knows(each.candidate_id)]
+            self._rng.shuffle(pool)
+            for start in range(0, len(pool), CHUNK):
+                sources = self._sources(pool[start : start + CHUNK])
+                for source in sources:
+                    made = corrupt(self._ws.task, source, sources, self._rng)
+                    if made is None:
+                        continue
+                    like = label is not None and made.fields[label.name] == source.nearest_label
+                    yield ("cut" if made.corruption == "truncated" else "like" if like else "unlike"), made
+
+    def _like_seed_share(self, places: Sequence[Place]) -> float:
+        label = self._ws.task.label_field
+        if label is None:
+            return 0.0
+        sources = self._sources([place.waiting.candidate_id for place in places], odds=False)
+        return sum(bool(s.fields[label.name] == s.nearest_label) for s in sources) / len(sources)
+
+    def _sources(self, ids: Sequence[str], *, odds: bool = True) -> list[Source]:
+        """What is known about these candidates, for corrupting them."""
+        task, label = self._ws.task, self._ws.task.label_field
+        texts = [text_of(task, self._bodies[id_]) for id_ in ids]
+        known = self._labels.odds(texts) if odds and texts and self._labels else [{} for _ in ids]
+        sources = []
+        for id_, chances in zip(ids, known, strict=True):
+            beside = self._nearest.to(self._bodies[id_]) if label else None
+            shown = str(beside[label.name]) if beside and label else None
+            sources.append(Source(id_, self._bodies[id_], chances, shown))
+        return sources
+
+    # -- what all of them must be --------------------------------------------------------------------
+
+    def _planned(
+        self,
+        fields: Mapping[str, Any],
+        truth: str,
+        corruption: str,
+        sources: tuple[str, ...],
+        *,
+        not_beside: set[str] | None = None,
+    ) -> Iterator[PlannedControl]:
+        """The control, unless a filter would have dropped its like or the page cannot show it."""
+        try:
+            example = Example(fields=self._ws.task.validate_fields(fields))
+            if self._chain.check(example, ignore=set(sources)) is not None:
+                return
+            nearest = self._nearest.to(example.fields, ignore=not_beside or ())
+            shown = record_fields(self._ws.task, example.fields, nearest)
+        except InputError:
+            return
+        yield PlannedControl(example.id, example.fields, shown, truth, corruption, sources)
+
+    def _lets_stand(self, made: PlannedControl, used: _Used, places: list[Place]) -> bool:
+        """Whether the wave shows nothing that resembles it, once its own sources are out of it."""
+        if used.has(made):
+            return False
+        likeness = NearIndex(MASKED)
+        likeness.add(made.example_id, text_of(self._ws.task, made.fields))
+        for id_ in made.sources:
+            if id_ in self._bodies:
+                likeness.add(id_, text_of(self._ws.task, self._bodies[id_]))
+        left = [
+            place
+            for place in places
+            if place.waiting.candidate_id not in made.sources
+            and not likeness.all_near(text_of(self._ws.task, self._bodies[place.waiting.candidate_id]))
+        ]
+        if not left or len(left) < len(places) - len(made.sources):
+            return False
+        places[:] = left
+        return True
+
+    def _shuffled(self, bodies: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+        items = sorted(bodies.items())
+        self._rng.shuffle(items)
+        return items
+
+    def _rounded(self, amount: float) -> int:
+        """Up or down at random, right on average: a wave too small for one control has one now and then."""
+        whole = int(amount)
+        return whole + (self._rng.random() < amount - whole)
+
+    @cached_property
+    def _chain(self) -> FilterChain:
+        return FilterChain.for_workspace(self._ws)
+
+    @cached_property
+    def _nearest(self) -> NearestSeed:
+        return NearestSeed(self._ws)
+
+    @cached_property
+    def _seeds(self) -> dict[str, Example]:
+        return verified_seeds(self._ws)[0]
+
+    @cached_property
+    def _labels(self) -> LabelKnowledge | None:
+        """None if the task has no label to know, or nothing is installed that could."""
+        try:
+            return LabelKnowledge(self._ws.task, self._seeds.values())
+        except SeedgateError:
+            return None
+
+
+@dataclass
+class _Used:
+    """What one reviewer has been shown or been tested with, and what a control was made of."""
+
+    ids: set[str]
+
+    @classmethod
+    def by(cls, state: ReviewState, reviewer: str) -> _Used:
+        shown = {a.candidate_id for a in state.assignments.values() if a.reviewer == reviewer}
+        own = [control for control in state.controls.values() if control.reviewer == reviewer]
+        return cls(shown | {id_ for control in own for id_ in control.sources})
+
+    def knows(self, id_: str) -> bool:
+        return id_ in self.ids
+
+    def has(self, made: PlannedControl) -> bool:
+        return made.example_id in self.ids or any(id_ in self.ids for id_ in made.sources)
+
+    def take(self, made: PlannedControl) -> None:
+        self.ids.update((made.example_id, *made.sources))

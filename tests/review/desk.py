@@ -1,0 +1,78 @@
+"""A workspace as large as a real one: the shipped seeds, and some hundred candidates that resemble a model's.
+
+A part of the shipped rows are the seeds, the others give the sentences that candidates are made of; some
+candidates have another label than they should. All of them have passed the filters.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import tomllib
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from seedgate.generator import FilterChain
+from seedgate.records import Example
+from seedgate.seeds import example_workspace, lock, read_examples, verify
+from seedgate.task import Task
+from seedgate.workspace import Workspace
+
+__all__ = ["desk_workspace"]
+
+SEEDS = 150
+WRONG = 0.3
+"""Share of candidates with a label drawn at random."""
+
+
+def desk_workspace(
+    folder: Path,
+    add_candidates: Callable[..., list[str]],
+    *,
+    candidates: int,
+    seed: int = 1,
+    reviewers: tuple[str, ...] = ("anna",),
+    **review: Any,
+) -> Workspace:
+    """The support-desk workspace, verified and locked, with candidates that wait for review."""
+    with as_file(files("seedgate.seeds.examples").joinpath("support_desk")) as example:
+        task = Task.from_config(tomllib.loads((example / "task.toml").read_text(encoding="utf-8")))
+        rows = [
+            row for part in ("seeds", "eval") for row in read_examples(str(example / f"{part}.jsonl"), task)
+        ]
+    rng = random.Random(seed)
+    rng.shuffle(rows)
+    ws = example_workspace(
+        folder,
+        seeds=rows[:SEEDS],
+        evaluation=rows[SEEDS : SEEDS + 50],
+        reviewers=reviewers,
+        settings={"policy": {"verified_seeds": SEEDS}, "review": review},
+    )
+    verify(ws, by="An Expert", statement="I have read every row.")
+    lock(ws)
+    add_candidates(ws, _rows(ws, rows[SEEDS + 50 :], candidates, rng))
+    return ws
+
+
+def _rows(ws: Workspace, material: list[Example], amount: int, rng: random.Random) -> dict[str, str]:
+    """One to three sentences of one label put together, as long as the rows they come from."""
+    chain, rows = FilterChain.for_workspace(ws), {}
+    sentences: dict[str, list[str]] = {}
+    lengths = []
+    for each in material:
+        parts = [p for p in re.split(r"(?<=[.!?]) ", str(each.fields["text"])) if len(p.split()) > 3]
+        sentences.setdefault(str(each.fields["label"]), []).extend(parts)
+        lengths.append(max(1, min(3, len(parts))))
+    labels = sorted(sentences)
+    while len(rows) < amount:
+        of = rng.choice(labels)
+        text = " ".join(rng.sample(sentences[of], rng.choice(lengths)))
+        label = rng.choice(labels) if rng.random() < WRONG else of
+        example = Example(fields={"text": text, "label": label})
+        if chain.check(example) is None:
+            chain.accept(example)
+            rows[text] = label
+    return rows

@@ -1,0 +1,164 @@
+"""Controls through push and pull: they show like candidates and change the state of none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes.argilla_server import FakeArgilla
+from fakes.reviewing import Reviewer
+
+from seedgate.finetune.auditing import audit
+from seedgate.review import decisions, open_assignments, pull, push, review_status
+from seedgate.review.corruptions import Source, corrupt, corruptions_of, negated, truncated, wrong_number
+from seedgate.review.state import Control, read_state
+from seedgate.task import Task
+from seedgate.workspace import Workspace
+from tests.review.desk import desk_workspace
+
+Json = dict[str, object]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, add_candidates: Callable[..., list[str]], server: FakeArgilla) -> Workspace:
+    return desk_workspace(
+        tmp_path / "desk", add_candidates, candidates=60, controls=0.3, wave_size=20, min_pace_s=0
+    )
+
+
+def controls(ws: Workspace) -> list[Control]:
+    return list(read_state(ws.ledger).controls.values())
+
+
+def answer(ws: Workspace, decide: Callable[[bool], str], *, only: set[str] | None = None) -> None:
+    """Anna answers what is open, told which records are controls, as no reviewer ever is."""
+    known = {control.record_id for control in controls(ws)}
+    with Reviewer(ws, "anna") as anna:
+        for record in anna.records():
+            if not record["responses"] and (only is None or record["external_id"] in only):
+                decision = decide(record["external_id"] in known)
+                anna.put(record, record["prefilled"] | {"decision": decision})
+
+
+def test_they_are_placed_and_known_to_the_ledger_alone(desk: Workspace, server: FakeArgilla) -> None:
+    report = push(desk, cycle=1)
+    made = controls(desk)
+    assert report.records["anna"] == report.candidates + len(made)
+    assert 6 <= len(made) <= 10
+    assert {control.truth for control in made} <= {"good", "bad"}
+    keys = [sorted(record) for record in server.records]
+    assert all(key == keys[0] for key in keys)
+    assert {record["external_id"] for record in server.records} >= {c.record_id for c in made}
+    assert audit(desk) == []
+
+
+def test_bad_ones_are_no_candidate_and_no_seed_and_their_sources_wait(desk: Workspace) -> None:
+    push(desk, cycle=1)
+    state = read_state(desk.ledger)
+    shown = {a.candidate_id for a in state.assignments.values() if a.why != "control"}
+    seeds = {event.subject for event in desk.ledger.events("seed.added")}
+    for control in controls(desk):
+        if control.truth == "bad":
+            assert control.candidate_id not in state.candidates.keys() | seeds
+        assert not shown & {control.candidate_id, *control.sources}
+    # Even another wave ahead keeps from the reviewer what an open control was made of.
+    push(desk, cycle=1, ahead=True, limit=60)
+    later = read_state(desk.ledger)
+    first = {c.record_id: c for c in controls(desk) if later.assignments[c.record_id].round.endswith("-1")}
+    placed = {a.candidate_id for a in later.assignments.values() if a.why != "control"}
+    assert not placed & {id_ for control in first.values() for id_ in control.sources}
+
+
+def test_their_verdicts_change_nothing(desk: Workspace) -> None:
+    push(desk, cycle=1)
+    before = {id_: d.outcome for id_, d in decisions(desk).items()}
+    ids = {control.record_id for control in controls(desk)}
+    answer(desk, lambda _: "reject", only=ids)
+    report = pull(desk)
+    assert report.recorded == len(ids)
+    assert {id_: d.outcome for id_, d in decisions(desk).items()} == before
+    assert len(read_state(desk.ledger).control_answers) == len(ids)
+    assert open_assignments(desk) == review_status(desk).open == push(desk, cycle=1).open
+
+
+def test_edits_of_them_make_no_candidate(desk: Workspace) -> None:
+    push(desk, cycle=1)
+    count = len(decisions(desk))
+    ids = {control.record_id for control in controls(desk)}
+    with Reviewer(desk, "anna") as anna:
+        for record in anna.records():
+            if record["external_id"] in ids:
+                text = str(record["prefilled"]["corrected_text"]) + " Please and thank you."
+                anna.put(record, record["prefilled"] | {"decision": "edit", "corrected_text": text})
+    assert pull(desk).corrected == 0
+    assert len(decisions(desk)) == count
+
+
+def test_no_cycle_waits_for_them_and_every_candidate_gets_its_turn(desk: Workspace) -> None:
+    waves = 0
+    while push(desk, cycle=1).round is not None:
+        ids = {a.record_id for a in read_state(desk.ledger).assignments.values() if a.why != "control"}
+        answer(desk, lambda _: "reject", only=ids)
+        pull(desk)
+        assert open_assignments(desk) == 0
+        # Unanswered, a control keeps its sources back; here the reviewer comes round to them at last.
+        answer(desk, lambda known: "reject" if known else "approve")
+        pull(desk)
+        waves += 1
+        assert waves < 12
+    assert {d.outcome for d in decisions(desk).values()} == {"rejected"}
+    assert review_status(desk).unassigned == 0
+
+
+def test_a_second_answer_mends_nothing(desk: Workspace) -> None:
+    push(desk, cycle=1)
+    bad = next(c for c in controls(desk) if c.truth == "bad")
+    answer(desk, lambda _: "approve", only={bad.record_id})
+    pull(desk)
+    with Reviewer(desk, "anna") as anna:
+        record = next(r for r in anna.records() if r["external_id"] == bad.record_id)
+        anna.put(record, record["prefilled"] | {"decision": "reject"})
+    pull(desk)
+    state = read_state(desk.ledger)
+    assert state.control_answers[bad.record_id].verdict.decision == "approve"
+
+
+class TestCorruptions:
+    TASK = Task.from_config({"preset": "instruction", "name": "how"})
+    SOURCE = Source(
+        "a", {"instruction": "How long?", "input": "", "output": "It is 25 minutes, said Maria in Leeds."}
+    )
+    OTHER = Source("b", {"instruction": "Who?", "input": "", "output": "We asked, and Peter was there."})
+
+    def test_each_makes_one_fault_in_the_answer(self) -> None:
+        rng = random.Random(1)
+        for each in corruptions_of(self.TASK):
+            made = each(self.TASK, self.SOURCE, [self.SOURCE, self.OTHER], rng)
+            assert made is not None, each.__name__
+            assert made.fields["instruction"] == "How long?"
+            assert made.fields["output"] != self.SOURCE.fields["output"]
+
+    def test_they_do_what_their_names_say(self) -> None:
+        rng = random.Random(1)
+        number = wrong_number(self.TASK, self.SOURCE, [], rng)
+        opposite = negated(self.TASK, self.SOURCE, [], rng)
+        short = truncated(self.TASK, self.SOURCE, [], rng)
+        assert number is not None
+        assert opposite is not None
+        assert short is not None
+        assert "25" not in number.fields["output"]
+        assert opposite.fields["output"].startswith("It is not 25")
+        assert self.SOURCE.fields["output"].startswith(short.fields["output"])
+
+    def test_a_label_in_doubt_is_no_source(self) -> None:
+        task = Task.from_config({"preset": "classification", "name": "t", "labels": ["a", "b", "c"]})
+        sure = Source("x", {"text": "A text of five words", "label": "a"}, {"a": 0.9, "b": 0.06, "c": 0.04})
+        doubtful = Source("x", sure.fields, {"a": 0.4, "b": 0.35, "c": 0.25})
+        mislabelled = Source("x", {**sure.fields, "label": "b"}, sure.odds)
+        made = {corrupt(task, sure, [], random.Random(n)).fields["label"] for n in range(20)}  # type: ignore[union-attr]
+        assert made >= {"b", "c"}
+        for source in (doubtful, mislabelled):
+            found = [corrupt(task, source, [], random.Random(n)) for n in range(20)]
+            assert {each.corruption for each in found if each} <= {"truncated"}
