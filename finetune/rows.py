@@ -20,7 +20,7 @@ from seedgate.ledger import Ledger
 from seedgate.records import Candidate, Decision, Example
 from seedgate.review import decisions
 from seedgate.review.facts import facts_of
-from seedgate.review.release_bound import ErrorBound, error_bound
+from seedgate.review.release_bound import ErrorBound, control_answers, error_bound
 from seedgate.review.state import read_state
 from seedgate.seeds import baseline
 from seedgate.seeds.verified import verifications
@@ -95,7 +95,8 @@ def bound_of(ws: Workspace, approved: Sequence[str], *, up_to: int, guideline_ha
     if not approved:
         return None
     state = read_state(ws.ledger, up_to=up_to)
-    return error_bound(state, facts_of(ws, state, guideline_hash), approved)
+    facts = facts_of(ws, state, guideline_hash)
+    return error_bound(state, facts, approved, control_answers(state))
 
 
 def _select(ws: Workspace, head: tuple[int, str]) -> Selection:

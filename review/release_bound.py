@@ -16,10 +16,11 @@ from seedgate.review.bound import ALPHA, BadControls, Stratum, wrong_rows
 from seedgate.review.evidence import Facts
 from seedgate.review.modelled import ReviewerCounts, model_based_share
 from seedgate.review.more_reviews import MoreReviews, more_reviews
+from seedgate.review.quarantine import answered_controls
 from seedgate.review.rereview import answered_rereview, strata_members
 from seedgate.review.state import ReviewState
 
-__all__ = ["ControlAnswer", "ErrorBound", "ReReviewer", "error_bound", "more_for"]
+__all__ = ["ControlAnswer", "ErrorBound", "ReReviewer", "control_answers", "error_bound", "more_for"]
 
 CUTS = 4
 """Unanswered re-reviews before which the sequence is also cut off; each cut costs one computation."""
@@ -31,6 +32,20 @@ class ControlAnswer(NamedTuple):
     reviewer: str
     bad: bool
     erred: bool
+
+
+def control_answers(state: ReviewState) -> tuple[ControlAnswer, ...]:
+    """The first answers to all controls; approving a bad one and rejecting a good one are errors."""
+    names = dict.fromkeys(control.reviewer for control in state.controls.values())
+    return tuple(
+        ControlAnswer(
+            name,
+            control.truth == "bad",
+            verdict.decision == ("approve" if control.truth == "bad" else "reject"),
+        )
+        for name in names
+        for control, _, verdict in answered_controls(state, name)
+    )
 
 
 Judged = Literal["right", "wrong", "open"]
