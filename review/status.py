@@ -9,12 +9,12 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from seedgate.errors import ServiceError
-from seedgate.records import Decision
 from seedgate.review.evidence import Facts
 from seedgate.review.facts import decide_all, facts_of, outcomes
 from seedgate.review.planning import queue_of
 from seedgate.review.queue import open_of
 from seedgate.review.rounds import reviewers_of
+from seedgate.review.rulings import needs_ruling
 from seedgate.review.state import ReviewState, read_state
 
 if TYPE_CHECKING:
@@ -121,14 +121,10 @@ def review_status(ws: Workspace, *, simulated: bool = False) -> ReviewStatus:
         unassigned=len(queue.waiting) + len(_undelivered(state)),
         reviewers=tuple(_reviewer(ws, state, name, waiting) for name in names),
         outcomes=outcomes(decided.values()),
-        conflicts=tuple(id_ for id_, decision in decided.items() if _needs_adjudicator(decision)),
+        conflicts=tuple(id_ for id_, decision in decided.items() if needs_ruling(decision)),
         pending=dict(Counter(d.reason for d in decided.values() if d.outcome == "pending").most_common()),
         half_pushed=half.id if half else None,
     )
-
-
-def _needs_adjudicator(decision: Decision) -> bool:
-    return decision.outcome == "conflict" or (decision.outcome, decision.invariant) == ("pending", "G8")
 
 
 def open_assignments(ws: Workspace) -> int:
