@@ -96,35 +96,6 @@ def test_edits_of_them_make_no_candidate(desk: Workspace) -> None:
     assert len(decisions(desk)) == count
 
 
-def test_no_cycle_waits_for_them_and_every_candidate_gets_its_turn(desk: Workspace) -> None:
-    waves = 0
-    while push(desk, cycle=1).round is not None:
-        ids = {a.record_id for a in read_state(desk.ledger).assignments.values() if a.why != "control"}
-        answer(desk, lambda _: "reject", only=ids)
-        pull(desk)
-        assert open_assignments(desk) == 0
-        # Unanswered, a control keeps its sources back; here the reviewer comes round to them at last.
-        answer(desk, lambda known: "reject" if known else "approve")
-        pull(desk)
-        waves += 1
-        assert waves < 12
-    assert {d.outcome for d in decisions(desk).values()} == {"rejected"}
-    assert review_status(desk).unassigned == 0
-
-
-def test_a_second_answer_mends_nothing(desk: Workspace) -> None:
-    push(desk, cycle=1)
-    bad = next(c for c in controls(desk) if c.truth == "bad")
-    answer(desk, lambda _: "approve", only={bad.record_id})
-    pull(desk)
-    with Reviewer(desk, "anna") as anna:
-        record = next(r for r in anna.records() if r["external_id"] == bad.record_id)
-        anna.put(record, record["prefilled"] | {"decision": "reject"})
-    pull(desk)
-    state = read_state(desk.ledger)
-    assert state.control_answers[bad.record_id].verdict.decision == "approve"
-
-
 class TestCorruptions:
     TASK = Task.from_config({"preset": "instruction", "name": "how"})
     SOURCE = Source(
