@@ -73,7 +73,10 @@ def test_twenty_kills_lose_nothing_and_double_nothing(
 ) -> None:
     stack.use(monkeypatch)
     folder = tmp_path / "killed"
-    settings = {"generation": {"candidates": 60, "concurrency": 4}, "review": {"wave_size": 15}}
+    settings = {
+        "generation": {"candidates": 60, "concurrency": 4},
+        "review": {"wave_size": 15, "controls": 0},
+    }
     name = f"simulated-{tmp_path.name[-8:].replace('_', '-')}-{os.getpid()}"
     with example_workspace(folder, simulated_reviewer=name, settings=settings) as ws:
         verify(ws, by="a test", statement="For a test.")
