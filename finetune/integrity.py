@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from seedgate.canonical import content_hash, sha256, strict_loads
+from seedgate.errors import LedgerError
 from seedgate.finetune.folders import folder_faults
 from seedgate.finetune.records import FileEntry, Manifest, ManifestRow
 from seedgate.finetune.rows import bound_of, sign_offs
@@ -98,7 +99,7 @@ def read_rows(ws: Workspace, manifest: Manifest) -> list[dict[str, Any]]:
 def row_faults(ws: Workspace, manifest: Manifest, rows: list[dict[str, Any]]) -> Iterator[Fault]:
     """What differs between the rows of the table and those of the manifest."""
     where = f"release {manifest.name}"
-    bodies = ws.ledger.bodies(row.id for row in manifest.rows)
+    bodies = _bodies(ws, manifest)
     if len(rows) != len(manifest.rows):
         yield Fault(where, f"{TABLE}: has {len(rows)} rows, the manifest {len(manifest.rows)}")
     for number, (row, listed) in enumerate(zip(rows, manifest.rows, strict=False), 1):
@@ -106,6 +107,14 @@ def row_faults(ws: Workspace, manifest: Manifest, rows: list[dict[str, Any]]) ->
             yield Fault(where, f"{TABLE}: row {number} ({listed.id[:12]}) is not the manifest's")
         elif _content_id(ws, manifest, row, bodies.get(listed.id)) not in (None, listed.id):
             yield Fault(where, f"{TABLE}: row {number}: its content is not that of id {listed.id[:12]}")
+
+
+def _bodies(ws: Workspace, manifest: Manifest) -> dict[str, Any]:
+    try:
+        return ws.ledger.bodies(row.id for row in manifest.rows)
+    except LedgerError:
+        # The check of the ledger has named the body that was changed.
+        return {}
 
 
 def _content_id(ws: Workspace, manifest: Manifest, row: dict[str, Any], body: Any) -> str | None:
