@@ -37,7 +37,7 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     assert f"seedgate {name}" in text
 
 
-@pytest.mark.parametrize("name", sorted(set(commands()) - {"init", "demo"}))
+@pytest.mark.parametrize("name", sorted(set(commands()) - {"init", "demo", "restore"}))
 def test_every_command_takes_a_workspace_and_json(name: str) -> None:
     options = {flag for parameter in commands()[name].params for flag in parameter.opts}  # type: ignore[attr-defined]
     assert {"--workspace", "-w", "--json"} <= options
