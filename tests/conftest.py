@@ -13,6 +13,11 @@ from seedgate.records import Candidate, Example, Provenance
 from seedgate.seeds import create_workspace, lock, verify
 from seedgate.workspace import Workspace
 
+# Scenarios that tests of two folders import; here, since this file is read before any of them.
+pytest.register_assert_rewrite(
+    "tests.review.scenarios", "tests.review.case_scenarios", "tests.review.seed_scenarios"
+)
+
 # Time limits per example would fail on a busy machine, not on a fault; pytest's own timeout still holds.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")

@@ -11,10 +11,6 @@ from fakes.argilla_server import OWNER_KEY, FakeArgilla
 
 from seedgate.workspace import Workspace
 
-pytest.register_assert_rewrite(
-    "tests.review.scenarios", "tests.review.case_scenarios", "tests.review.seed_scenarios"
-)
-
 TEXTS = {
     "Where on earth is my new bicycle pump?": "delivery",
     "You charged my neighbour's card instead of mine": "account",

@@ -203,7 +203,7 @@ class History(RuleBasedStateMachine):
                 candidate_id=c,
                 reviewer=name,
                 record_id=_record(asked, c, name),
-                shown_hash="0",
+                shown_hash=content_hash("shown"),
             )
             for c in asked.candidates
             for name in PEOPLE
@@ -213,7 +213,7 @@ class History(RuleBasedStateMachine):
             cycle=1,
             wave=number,
             guideline_hash=asked.guideline,
-            guidelines="0",
+            guidelines=content_hash("guidelines"),
             task_hash=world.ws.task.hash,
             schema_hash="0",
             quorum=quorum,
@@ -221,9 +221,8 @@ class History(RuleBasedStateMachine):
             datasets=dict.fromkeys(PEOPLE, ("workspace", asked.id)),
             at="2026-01-01T00:00:00+00:00",
         )
-        self.append(
-            "round.opened", asked.id, {"round": dump(opened), "assignments": [dump(a) for a in assignments]}
-        )
+        payload = {"round": dump(opened), "assignments": [dump(a) for a in assignments]}
+        self.append("round.opened", asked.id, payload, "guidelines", "shown")
         events = [
             NewEvent("record.pushed", a.record_id, {"dataset_id": _dataset(asked, a.reviewer)})
             for a in assignments
