@@ -6,10 +6,11 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or bad input; 3 refused by a gate; 7
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -136,15 +137,51 @@ app.command("demo")(cycle.demo)
 
 def main() -> None:
     """Runs the command line; every error meant for people is one line on standard error."""
+    _open_streams()
     try:
         app()
+        sys.stdout.flush()
     except SeedgateError as error:
-        sys.stderr.write(f"seedgate: {error}\n")
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe went away; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
         sys.exit(1)
+    except OSError as error:
+        # A full disk or a bad path is the machine's fault; -v shows where it was met.
+        logging.getLogger(__name__).info("met here", exc_info=True)
+        _silence_stdout()
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}: mend this, then run again", 1)
+
+
+def _open_streams() -> None:
+    """Gives closed streams a place to go, and no character the power to stop a command.
+
+    Without it the next file that is opened, the ledger perhaps, would get the number of a closed stream, and
+    whatever is printed below Python would be written into it.
+    """
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(spare)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for good
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _silence_stdout() -> None:
+    """What is left in its buffer would fail once more, and aloud, when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """One line, whatever characters a file's content or name brought into it."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    sys.stderr.write(f"seedgate: {line}\n")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,69 @@
+"""Whatever the shell does to a command's streams, the command says one line at most and ends with the right code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seedgate.workspace import Workspace
+
+
+def shell(line: str, *, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Runs a line of sh in which `seedgate` is this installation's."""
+    command = f'seedgate() {{ "{sys.executable}" -m seedgate "$@"; }}; {line}'
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("SEEDGATE_")}
+    return subprocess.run(
+        ["bash", "-c", command], cwd=cwd, env=clean | env, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("command", ["report", "report --json", "audit"])
+def test_a_closed_standard_output_is_no_fault(tiny_workspace: Workspace, command: str) -> None:
+    done = shell(f"seedgate {command} >&-", cwd=tiny_workspace.root)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_with_standard_error_closed_the_exit_code_still_tells(tiny_workspace: Workspace) -> None:
+    done = shell("seedgate trace zz 2>&-", cwd=tiny_workspace.root)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+    assert shell("seedgate audit 2>&- >&- <&-", cwd=tiny_workspace.root).returncode == 0
+    assert list(tiny_workspace.ledger.verify()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")
+def test_a_full_disk_under_standard_output_is_one_line(tiny_workspace: Workspace) -> None:
+    done = shell("seedgate report >/dev/full", cwd=tiny_workspace.root)
+    assert done.returncode == 1
+    assert done.stderr == "seedgate: No space left on device: mend this, then run again\n"
+
+
+def test_a_pipe_whose_reader_left_is_silent(tiny_workspace: Workspace) -> None:
+    done = shell("seedgate report | true; exit ${PIPESTATUS[0]}", cwd=tiny_workspace.root)
+    assert done.returncode in (0, 1)
+    assert done.stderr == ""
+
+
+def test_a_path_that_is_too_long_is_one_line(tmp_path: Path) -> None:
+    done = shell(f"seedgate status -w {'x' * 300}", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("seedgate: ")
+    assert "File name too long" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_error_is_one_line_whatever_the_name_in_it(tmp_path: Path) -> None:
+    done = shell("seedgate init ws --seeds $'a\\nb\\e[31m.jsonl'", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(r"seedgate: a\nb\x1b[31m.jsonl: no such file")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_encoding_without_a_character_shows_its_number(tmp_path: Path) -> None:
+    done = shell("seedgate init ws --seeds café.jsonl", cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert done.returncode == 2
+    assert r"caf\xe9.jsonl: no such file" in done.stderr
