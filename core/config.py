@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from seedgate.errors import ConfigError
 
@@ -102,6 +102,17 @@ class ReviewConfig(_Table):
     good_controls: float = Field(0.25, ge=0, le=1)  # share of these that are right
     max_miss_rate: float = Field(0.15, gt=0, lt=1)  # of wrong controls; above it approvals are set aside
     min_pace_s: float = Field(1.0, ge=0, le=60)  # two submissions nearer than this: nobody read them
+
+    @field_validator("reviewers")
+    @classmethod
+    def _accounts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Whether each can be somebody's name, and nobody is asked twice."""
+        for name in names:
+            if not name.isprintable() or not name or name != name.strip():
+                raise ValueError(f"{name!r} is no name of an account")
+        if len(set(names)) < len(names):
+            raise ValueError("a reviewer is named twice")
+        return names
 
 
 class TrainingConfig(_Table):

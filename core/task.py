@@ -11,6 +11,7 @@ import difflib
 import re
 import types
 import typing
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -110,6 +111,10 @@ class Field(BaseModel):
             odd = [label for label in self.labels if not label or label != label.strip()]
             if odd:
                 raise ValueError(f"field {self.name!r}: label {odd[0]!r} is empty or has space around it")
+            # Prompts, answers and the reviewer's page have one line for a label.
+            broken = [label for label in self.labels if any(unicodedata.category(c) == "Cc" for c in label)]
+            if broken:
+                raise ValueError(f"field {self.name!r}: label {broken[0]!r} has a control character")
             # An answer is compared without case and final full stop.
             alike = [label for label, n in Counter(map(_plain, self.labels)).items() if n > 1]
             if alike:
@@ -426,7 +431,9 @@ def _checked(data: Mapping[str, Any]) -> Task:
     try:
         return Task.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        errors = error.errors(include_url=False)
+        # An unknown key first: what seems missing elsewhere may just be misspelt.
+        first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"[task] unknown key {where!r}: {_near_key(first['loc'])}") from None

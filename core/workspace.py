@@ -110,7 +110,12 @@ class Workspace:
     def ledger_url(self) -> str:
         """SQLAlchemy URL: SEEDGATE_LEDGER_URL, else `[ledger] url`, else SQLite in the state folder."""
         url = os.environ.get("SEEDGATE_LEDGER_URL") or self.config.ledger.url
-        return url or f"sqlite:///{self.state_dir / 'ledger.db'}"
+        if url:
+            return url
+        from sqlalchemy.engine import URL
+
+        file = URL.create("sqlite", database=str(self.state_dir / "ledger.db"))  # any character but "/" in it
+        return file.render_as_string(hide_password=False)
 
     @property
     def ledger(self) -> Ledger:
@@ -232,7 +237,7 @@ def load_task(root: Path, table: dict[str, Any]) -> Task:
     try:
         spec.loader.exec_module(module)
         model = getattr(module, class_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"[task] class {place!r}: {type(error).__name__}: {error}") from error
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise ConfigError(f"[task] class {place!r}: is no pydantic class")

@@ -14,8 +14,8 @@ def column_values(source: str, column: str, *, split: str = "train") -> list[str
     """The distinct texts of `column`, in order of first appearance.
 
     Raises:
-        InputError: A row is broken or lacks the column, or there are more than 1,000 values (then it is
-            hardly a column of labels).
+        InputError: A row is broken or lacks the column, or there are fewer than two values or more than
+            1,000 (then it is hardly a column of labels).
     """
     found: dict[str, None] = {}
     for row in open_source(source, split=split):
@@ -31,4 +31,7 @@ def column_values(source: str, column: str, *, split: str = "train") -> list[str
         found.setdefault(value)
         if len(found) > _MOST:
             raise InputError(f"{source}: column {column!r} has over {_MOST} values: these are no labels")
+    if len(found) < 2:
+        what = f"only the label {next(iter(found))!r}" if found else "no rows"
+        raise InputError(f"{source}: holds {what}", hint="give examples of at least two labels")
     return list(found)

@@ -50,6 +50,10 @@ def open_source(source: str, *, split: str) -> Iterator[RawRow | Problem]:
     Raises:
         InputError: There is no such thing, or nothing here reads it.
     """
+    if not source.strip():
+        raise InputError(
+            "the name of a source of examples is empty", hint="give a file, a folder or a dataset"
+        )
     path = Path(source)
     suffix = path.suffix.lower()
     if path.is_dir() or (not path.exists() and _may_be_hub_name(source, path)):
@@ -136,6 +140,7 @@ def _json_lines(path: Path) -> Iterator[RawRow | Problem]:
 
 def _table(path: Path, delimiter: str) -> Iterator[RawRow | Problem]:
     """Rows under a header; places count the header as row 1, as editors and spreadsheets do."""
+    csv.field_size_limit(MAX_LINE_BYTES)  # how long a text may be is the task's to say
     lines = (line + "\n" for _, line in _lines(path))
     reader = csv.reader(lines, delimiter=_delimiter(path, delimiter), strict=True)
     header: list[str] | None = None

@@ -70,8 +70,8 @@ def init(
             raise InputError("no seeds given", hint="pass --seeds FILE, or --example support-desk")
         columns = _mapping(mapping or [])
         table = _task_table(folder, task, task_file, seeds, columns)
-        rows, measured = _read(table, seeds, evaluation, columns)
-        text = guidelines.read_text(encoding="utf-8") if guidelines else GUIDELINES
+        rows, measured = _read(folder, table, seeds, evaluation, columns)
+        text = _text(guidelines) if guidelines else GUIDELINES
         ws = create_workspace(
             folder,
             name=table["name"],
@@ -96,6 +96,17 @@ def _lines(path: Path) -> int:
         return sum(1 for line in file if line.strip())
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}", hint="check the path") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 at byte {error.start + 1}", hint="save the file as UTF-8"
+        ) from None
+
+
 def _mapping(pairs: list[str]) -> dict[str, str]:
     columns = {}
     for pair in pairs:
@@ -109,13 +120,16 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
 def _task_table(
     folder: Path, preset: str, task_file: Path | None, seeds: str, columns: dict[str, str]
 ) -> dict[str, Any]:
-    name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-")[:40] or "task"
+    letters = (c if c.isascii() and c.isalnum() else "-" for c in folder.resolve().name.lower())
+    name = "".join(letters).strip("-")[:40] or "task"
     if task_file is not None:
         try:
-            data = tomllib.loads(task_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{task_file}: cannot be read as TOML: {error}") from None
-        table: dict[str, Any] = data.get("task", data)
+            data = tomllib.loads(_text(task_file))
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{task_file}: not valid TOML: {error}") from None
+        table = data.get("task", data)
+        if not isinstance(table, dict):
+            raise InputError(f"{task_file}: 'task' is no table", hint="write [task] and its keys below it")
         return {"name": name} | table
     if preset != "classification":
         return {"preset": preset, "name": name}
@@ -126,12 +140,13 @@ def _task_table(
 
 
 def _read(
-    table: dict[str, Any], seeds: str, evaluation: str | None, columns: dict[str, str]
+    folder: Path, table: dict[str, Any], seeds: str, evaluation: str | None, columns: dict[str, str]
 ) -> tuple[Any, Any]:
     from seedgate.seeds import read_examples
-    from seedgate.task import Task
+    from seedgate.workspace import load_task
 
-    task = Task.from_config(table)
+    file = str(table.get("class", "")).partition(":")[0]
+    task = load_task(folder.resolve() if (folder / file).is_file() else Path.cwd(), table)
     rows = read_examples(seeds, task, mapping=columns)
     return rows, read_examples(evaluation, task, mapping=columns) if evaluation else []
 

@@ -250,3 +250,104 @@ def test_a_full_disk_leaves_the_ledger_whole(cli: Cli, ready: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "full" in done.stdout
     assert cli("audit", "-w", str(ready)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("s.jsonl", b"", ["s.jsonl", "no rows", "two labels"]),
+        ("s.csv", b"text,label\n", ["s.csv", "no rows"]),
+        ("s.jsonl", b'{"text": "a b", "label": "late"}\n', ["s.jsonl", "only the label 'late'"]),
+        (
+            "s.jsonl",
+            b'{"text": "a b", "label": "x\\ny"}\n{"text": "c", "label": "z"}\n',
+            ["control character"],
+        ),
+        ("s.jsonl", b'{"text": "a", "label": ' + b"9" * 5000 + b"}\n", ["s.jsonl:1", "5000 digits"]),
+        ("s.jsonl", b'{"text": ' + b"[" * 9000 + b"]" * 9000 + b"}\n", ["s.jsonl:1", "nested too deeply"]),
+        ("s.csv", b'text,label\n"a b,late\nc d,broken\n', ["s.csv:2", "malformed"]),
+        ("s.csv", b"text,label\na,late,more\nb,broken\n", ["s.csv:2", "3 cells"]),
+        ("s.csv", b"text,label\nx" + b"x" * 200_000 + b",late\nb,broken\n", ["s.csv:2", "200001 characters"]),
+        ("s.csv", b"text,label\na\0b,late\nc,broken\n", ["s.csv:2", "U+0000"]),
+    ],
+)
+def test_a_bad_file_is_named_also_where_the_labels_are_learnt_from_it(
+    cli: Cli, tmp_path: Path, name: str, content: bytes, words: list[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    cli("init", "ws", "--seeds", name).refuses(2, *words)
+    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing half-written"
+
+
+@pytest.mark.parametrize("content", [b"caf\xe9", None])
+def test_guidelines_that_cannot_be_read_are_named(
+    cli: Cli, files: tuple[str, str], tmp_path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        (tmp_path / "rules.md").write_bytes(content)
+    cli("init", "ws", "--seeds", files[0], "--guidelines", "rules.md").refuses(2, "rules.md")
+    assert not (tmp_path / "ws").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("task = 3\n", ["task.toml", "[task]"]),
+        ("labels = [\n", ["task.toml", "TOML"]),
+        ('preset = "classification"\nlables = ["late", "broken"]\n', ["'lables'", "'labels'"]),
+        ('class = "ticket.py:Ticket"\n', ["ticket.py:Ticket", "inside the workspace"]),
+    ],
+)
+def test_a_bad_task_file_says_which_key(
+    cli: Cli, files: tuple[str, str], tmp_path: Path, text: str, words: list[str]
+) -> None:
+    (tmp_path / "task.toml").write_text(text)
+    cli("init", "ws", "--seeds", files[0], "--task-file", "task.toml").refuses(2, *words)
+    assert not (tmp_path / "ws").exists()
+
+
+CLASS = """
+from typing import Annotated, Literal
+from pydantic import BaseModel
+from seedgate.task import Input, Output
+
+class Ticket(BaseModel):
+    "Name the topic of a ticket."
+    text: Annotated[str, Input]
+    label: Annotated[Literal["late", "broken"], Output]
+"""
+
+
+def test_a_task_may_be_a_class_and_what_goes_wrong_in_its_file_is_one_line(
+    cli: Cli, files: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "task.toml").write_text('class = "ticket.py:Ticket"\n')
+    init = ("init", "ws", "--seeds", files[0], "--task-file", "task.toml")
+    for broken in ("raise SystemExit(0)", "import no_such_module", "def (", 'raise ValueError("a\\nb")'):
+        (tmp_path / "ticket.py").write_text(broken)
+        cli(*init).refuses(2, "ticket.py:Ticket")
+        assert not (tmp_path / "ws").exists()
+    (tmp_path / "ticket.py").write_text(CLASS)
+    assert cli(*init).code == 0
+    assert cli("seeds", "check", "-w", "ws").code == 0
+
+
+@pytest.mark.parametrize("names", [("",), (" ana",), ("ana", "ana"), ("a\nb",)])
+def test_a_reviewer_needs_a_name_of_their_own(
+    cli: Cli, files: tuple[str, str], tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    options = [part for name in names for part in ("--reviewer", name)]
+    cli("init", "ws", "--seeds", files[0], *options).refuses(2, "review.reviewers")
+    assert not (tmp_path / "ws").exists()
+
+
+@pytest.mark.parametrize("name", ["100%#?", "a b\n'\"", "日本語 ü", "%41"])
+def test_a_workspace_may_have_any_name(cli: Cli, files: tuple[str, str], tmp_path: Path, name: str) -> None:
+    assert cli("init", name, "--seeds", files[0], "--eval", files[1]).code == 0
+    assert cli("seeds", "verify", "--by", "ana", "-w", name).code == 0
+    assert (tmp_path / name / ".seedgate" / "ledger.db").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["seeds.jsonl", "eval.jsonl", name])
+
+
+def test_an_empty_source_is_told(cli: Cli) -> None:
+    cli("init", "ws", "--seeds", "").refuses(2, "source of examples is empty")

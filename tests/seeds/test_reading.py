@@ -266,7 +266,7 @@ def test_an_empty_cell_of_an_optional_field_is_an_empty_text(tmp_path: Path) -> 
         ("text,text\nx,bug\n", "rows.csv:1: column 'text' appears twice in the header"),
         ('text,label\nx,bug\n"y,bug\n', "rows.csv:3: malformed row: unexpected end of data"),
         ('text,label\n"x"y,bug\n', "rows.csv:2: malformed row: ',' expected after '\"'"),
-        (f"text,label\n{'x' * 1_000_000},bug\n", "rows.csv:2: malformed row: field larger than field limit"),
+        (f"text,label\n{'x' * 1_000_000},bug\n", "rows.csv:2: field 'text' has 1000000 characters"),
         ("text,label\n,bug\n", "rows.csv:2: field 'text' has 0 characters"),
         ("Text,label\nx,bug\n", "rows.csv:2: unknown field 'Text': did you mean 'text'?"),
         ("text,label\nx,bug\nx,bug\n", "rows.csv:3: the same content as rows.csv:2"),
