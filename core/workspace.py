@@ -8,6 +8,7 @@ import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
@@ -176,17 +177,17 @@ class Workspace:
         """Base URLs ending in `/v1`: SEEDGATE_VLLM_URLS, else `[vllm] urls`, else the embedded stack."""
         given = os.environ.get("SEEDGATE_VLLM_URLS", "")
         urls = tuple(url.strip() for url in given.split(",") if url.strip()) or self.config.vllm.urls
-        return urls or (self._embedded("vllm_url"),)
+        return tuple(_address(url, "vLLM") for url in urls) or (self._embedded("vllm_url"),)
 
     def vllm_key(self) -> str | None:
         """The API key for vLLM (SEEDGATE_VLLM_API_KEY or the stack's own), if any."""
-        return self.secrets.get("vllm_api_key")
+        key = self.secrets.get("vllm_api_key")
+        return _header_value(key, "vLLM") if key else None
 
     def argilla_url(self) -> str:
         """Base URL of Argilla: SEEDGATE_ARGILLA_URL, else `[argilla] url`, else the embedded stack."""
-        return (
-            os.environ.get("SEEDGATE_ARGILLA_URL") or self.config.argilla.url or self._embedded("argilla_url")
-        )
+        url = os.environ.get("SEEDGATE_ARGILLA_URL") or self.config.argilla.url
+        return _address(url, "Argilla") if url else self._embedded("argilla_url")
 
     def argilla_key(self) -> str:
         """The pusher's API key.
@@ -199,7 +200,7 @@ class Workspace:
             raise ServiceError(
                 "no API key for Argilla", hint="run `seedgate up`, or set SEEDGATE_ARGILLA_API_KEY"
             )
-        return key
+        return _header_value(key, "Argilla")
 
     def _embedded(self, name: str) -> str:
         from seedgate.services import read_state
@@ -213,6 +214,30 @@ class Workspace:
                 hint=f"run `seedgate up`, or set SEEDGATE_{'VLLM_URLS' if service == 'vllm' else 'ARGILLA_URL'}",
             )
         return str(url)
+
+
+def _address(url: str, service: str) -> str:
+    """The address if it is one."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or not url.isprintable() or " " in url:
+        raise ConfigError(
+            f"the address of {service} is no http(s) URL: {url!r}", hint="write it like http://host:8000"
+        )
+    return url
+
+
+def _header_value(key: str, service: str) -> str:
+    """The key if HTTP can carry it; it is not shown otherwise either."""
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise ConfigError(
+            f"the API key for {service} has a character that no key has (a line end, a space, a letter with an accent)",
+            hint="copy it again",
+        )
+    return key
 
 
 def load_task(root: Path, table: dict[str, Any]) -> Task:

@@ -129,3 +129,29 @@ def test_a_class_that_cannot_be_had_is_one_clear_line(
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
         declared(tmp_path, place, code)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "localhost:8000", "ftp://host", "http://", "http://host:99999", "http://a b"]
+)
+def test_an_address_that_is_none_is_one_clear_line(
+    tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("SEEDGATE_ARGILLA_URL", url)
+    with pytest.raises(ConfigError, match="the address of Argilla is no http"):
+        tiny_workspace.argilla_url()
+    monkeypatch.setenv("SEEDGATE_VLLM_URLS", f"http://gpu1:8000/v1,{url}")
+    with pytest.raises(ConfigError, match="the address of vLLM is no http"):
+        tiny_workspace.vllm_urls()
+
+
+@pytest.mark.parametrize("key", ["sécret-kéy", "secret\nkey", "secret key"])
+def test_a_key_that_http_cannot_carry_is_refused_and_not_shown(
+    tiny_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("SEEDGATE_ARGILLA_API_KEY", key)
+    monkeypatch.setenv("SEEDGATE_VLLM_API_KEY", key)
+    for asked in (tiny_workspace.argilla_key, tiny_workspace.vllm_key):
+        with pytest.raises(ConfigError, match="copy it again") as refused:
+            asked()
+        assert "cr" not in str(refused.value).replace("character", "")
