@@ -151,7 +151,6 @@ def verdicts(draw: st.DrawFn, known: tuple[PushedRound, ...]) -> Verdict:
     changes = {name: FLAWS[name] for name in flaws}
     if "simulated" in changes:
         changes["simulated"] = not made.simulated
-    changes["response_id"] = f"response-{draw(st.integers(0, 10**6))}"
     changes["submitted_at"] = f"2026-01-02T00:00:{draw(st.integers(10, 59))}+00:00"
     return made.model_copy(update=changes)
 
@@ -168,7 +167,9 @@ def any_facts(draw: st.DrawFn) -> Facts:
         )
         for number in range(1, draw(st.integers(2, 4)))
     )
-    given = draw(st.lists(verdicts(known), max_size=4))
+    drawn = draw(st.lists(verdicts(known), max_size=4))
+    # Argilla gives no two responses one id.
+    given = [v.model_copy(update={"response_id": f"response-{n}"}) for n, v in enumerate(drawn)]
     sound = [
         a_verdict(p, name, candidate=c)
         for p in known
