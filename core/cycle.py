@@ -163,7 +163,9 @@ def _measured(ws: Workspace, cycle: int) -> Step | None:
 
 
 def _evaluated(ws: Workspace, model: str) -> bool:
-    lock = ws.ledger.last("eval.locked")
+    from seedgate.seeds import standing_lock
+
+    lock = standing_lock(ws.ledger)
     return any(
         lock is not None and event.payload["eval_hash"] == lock.subject
         for event in ws.ledger.events("model.evaluated", subject=model or "base")

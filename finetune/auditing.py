@@ -47,7 +47,6 @@ _BODIES: dict[str, Callable[[str, Any], list[Any]]] = {
 
 _ONCE = {
     "workspace.created": False,
-    "eval.locked": False,
     "round.opened": True,
     "round.pushed": True,
     "candidate.created": True,
@@ -129,7 +128,7 @@ def _lock_faults(ws: Workspace) -> Iterator[Fault]:
         if known is not None and not (ids < known and known - ids <= redacted):
             yield Fault(
                 f"event {event.seq} (eval.locked)",
-                "locks another set than the one before it without redacted rows",
+                "locks a set again: it can happen only once, but for leaving redacted rows out",
             )
         known = ids
 

@@ -24,7 +24,7 @@ from seedgate.ledger.schema import sqlite_path
 from seedgate.review.board import Board
 from seedgate.review.clearing import clear_records
 from seedgate.seeds import verified_seeds
-from seedgate.seeds.locking import set_hash
+from seedgate.seeds.locking import set_hash, standing_lock
 from seedgate.workspace import Workspace
 
 __all__ = ["Redaction", "redact"]
@@ -200,7 +200,7 @@ def _events(ws: Workspace, plan: Redaction, by: str, reason: str) -> Iterator[Ne
 
 def _shorter_lock(ws: Workspace, rows: set[str]) -> Iterator[NewEvent]:
     """The lock of the evaluation set without rows that go; what was measured on the longer one stays with it."""
-    locked = ws.ledger.last("eval.locked")
+    locked = standing_lock(ws.ledger)
     without = sorted(rows & set(locked.payload["ids"])) if locked else []
     if locked is None or not without:
         return

@@ -116,7 +116,9 @@ def plan_wave(
     given = {name: list(own) for name, own in spread(places).items()}
     again = Rereviews()
     if not simulated:
-        amount = math.ceil(ws.config.review.rereview * len(places)) if rereview is None else rereview
+        # A wave for some of the reviewers draws nothing by itself: who looks again may be one of the others.
+        share = ws.config.review.rereview if {*ws.config.review.reviewers} <= {*reviewers} else 0
+        amount = math.ceil(share * len(places)) if rereview is None else rereview
         again = plan_rereviews(ws, state, facts, decided, given, amount, rng)
     if not given:
         return Plan(open=still_open, not_shown=queue.not_shown)

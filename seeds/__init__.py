@@ -5,7 +5,7 @@ from seedgate.seeds.columns import column_values
 from seedgate.seeds.content import output_of, text_of
 from seedgate.seeds.creation import create_workspace, example_workspace
 from seedgate.seeds.findings import CheckReport, Finding
-from seedgate.seeds.locking import LockReport, evaluation_set, lock, set_hash
+from seedgate.seeds.locking import LockReport, evaluation_set, lock, set_hash, standing_lock
 from seedgate.seeds.near import NearIndex
 from seedgate.seeds.power import smallest_difference
 from seedgate.seeds.reading import Progress, read_examples
@@ -34,6 +34,7 @@ __all__ = [
     "seed_rows",
     "set_hash",
     "smallest_difference",
+    "standing_lock",
     "text_of",
     "verified_seeds",
     "verify",

@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict
 from seedgate.canonical import content_hash, sha256
 from seedgate.errors import RefusedError
 from seedgate.files import os_errors
-from seedgate.ledger import Event, NewEvent
+from seedgate.ledger import Event, Ledger, NewEvent
 from seedgate.records import Example
 from seedgate.seeds.checking import check, evaluation_rows
 from seedgate.seeds.power import smallest_difference
 from seedgate.seeds.reading import Progress, read_examples
 from seedgate.workspace import Workspace
 
-__all__ = ["LockReport", "evaluation_set", "lock", "set_hash"]
+__all__ = ["LockReport", "evaluation_set", "lock", "set_hash", "standing_lock"]
 
 _KEY = "eval-lock"
 
@@ -70,7 +70,7 @@ def lock(ws: Workspace, *, dry_run: bool = False, on_progress: Progress | None =
         eval_hash=set_hash(ids),
         file_hash=file_hash,
         smallest_difference=smallest_difference(len(ids)),
-        already=_already(ws.ledger.last("eval.locked"), set_hash(ids)),
+        already=_already(standing_lock(ws.ledger), set_hash(ids)),
     )
     if report.already:
         return report
@@ -85,9 +85,22 @@ def lock(ws: Workspace, *, dry_run: bool = False, on_progress: Progress | None =
     payload = {"ids": ids, "file_hash": file_hash, "count": len(ids)}
     if not ws.ledger.append([NewEvent("eval.locked", report.eval_hash, payload, key=_KEY)]):
         # Another process was faster: its lock is the one that stands.
-        already = _already(ws.ledger.last("eval.locked"), report.eval_hash)
+        already = _already(standing_lock(ws.ledger), report.eval_hash)
         return report.model_copy(update={"already": already})
     return report
+
+
+def standing_lock(ledger: Ledger) -> Event | None:
+    """The lock that counts: the first, or a later one that only leaves out rows which were redacted."""
+    standing: Event | None = None
+    for event in ledger.events("eval.locked"):
+        if standing is None:
+            standing = event
+            continue
+        ids, known = set(event.payload["ids"]), set(standing.payload["ids"])
+        if ids < known and known - ids <= ledger.redacted():
+            standing = event
+    return standing
 
 
 def evaluation_set(ws: Workspace) -> list[Example]:
@@ -96,7 +109,7 @@ def evaluation_set(ws: Workspace) -> list[Example]:
     Raises:
         RefusedError: The file is not what was locked.
     """
-    locked = next(ws.ledger.events("eval.locked"), None)
+    locked = standing_lock(ws.ledger)
     if locked is None:
         return evaluation_rows(ws)
     rows = read_examples(str(ws.eval_path), ws.task)

@@ -9,7 +9,7 @@ from typing import Any
 from seedgate.errors import RefusedError
 from seedgate.ledger import Ledger
 from seedgate.records import Example
-from seedgate.seeds.locking import evaluation_set, set_hash
+from seedgate.seeds.locking import evaluation_set, set_hash, standing_lock
 from seedgate.workspace import Workspace
 
 __all__ = ["Baseline", "baseline", "verifications", "verified_seeds"]
@@ -86,7 +86,7 @@ def baseline(ws: Workspace) -> Baseline:
             f"{len(seeds)} seeds are verified; the policy wants {wanted}",
             hint="add examples to seeds.jsonl, then run `seedgate seeds verify`",
         )
-    locked = next(ws.ledger.events("eval.locked"), None)
+    locked = standing_lock(ws.ledger)
     if locked is None:
         raise RefusedError("the evaluation set is not locked", hint="run `seedgate seeds lock`")
     return Baseline(seeds, vouched, tuple(evaluation_set(ws)), locked.subject)

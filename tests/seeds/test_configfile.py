@@ -52,7 +52,10 @@ def test_the_file_holds_what_was_chosen_and_the_defaults_beside_it(tmp_path: Pat
     assert config.policy.verified_seeds == 20
     assert config.vllm.urls == ("http://a/v1",)
     assert "\n# near_duplicate = 0.7\n" in text
-    assert "\n# What the gate demands before anything is generated.\n[policy]\nverified_seeds = 20\n" in text
+    assert (
+        "\n# What the gate demands before anything is generated, and of a release.\n[policy]\nverified_seeds = 20\n"
+        in text
+    )
 
 
 def test_every_default_in_a_comment_is_the_real_one(tmp_path: Path) -> None:

@@ -69,7 +69,12 @@ def test_the_ledger_begins_with_the_workspace_and_its_seeds(unsigned: Make) -> N
     assert (first.kind, first.subject) == ("workspace.created", "tiny")
     assert first.payload["task_hash"] == ws.task.hash
     assert first.payload["simulated_reviewer"] == "simulated-ana"
-    assert first.payload["policy"] == {"verified_seeds": 12, "near_duplicate": 0.7, "min_eval": 6}
+    assert first.payload["policy"] == {
+        "verified_seeds": 12,
+        "near_duplicate": 0.7,
+        "min_eval": 6,
+        "max_error": 0.0,
+    }
     assert [event.kind for event in others] == ["seed.added"] * 12
     assert [event.key for event in others] == [f"seed:{event.subject}" for event in others]
     bodies = ws.ledger.bodies(event.subject for event in others)
