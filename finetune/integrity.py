@@ -129,7 +129,6 @@ def evidence_faults(ws: Workspace, event: Event, manifest: Manifest) -> Iterator
     """Rows that the ledger, read up to the release's head, did not allow in; and figures that do not fit."""
     where = f"release {manifest.name}"
     yield from _head_faults(ws, event, manifest)
-    yield from _bound_faults(ws, manifest)
     seeds = sign_offs(ws.ledger, up_to=manifest.ledger_seq)
     approved, reviewed = _approved(ws, manifest), _reviewed_seeds(ws, manifest)
     for row in manifest.rows:
@@ -150,6 +149,7 @@ def evidence_faults(ws: Workspace, event: Event, manifest: Manifest) -> Iterator
         if row.id in seen:
             yield Fault(where, f"row {row.id[:12]}: is in it twice")
         seen.add(row.id)
+    yield from _bound_faults(ws, manifest)  # last: a row that should not be there moves the bound, too
 
 
 def _head_faults(ws: Workspace, event: Event, manifest: Manifest) -> Iterator[Fault]:

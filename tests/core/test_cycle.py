@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
@@ -120,6 +121,8 @@ def watch(ws: Workspace) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        # A shell ignores SIGINT for what it starts in the background, and that is inherited, by tests as well.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     for line in process.stderr:
@@ -131,7 +134,10 @@ def watch(ws: Workspace) -> subprocess.Popen[str]:
 def test_ctrl_c_is_one_line_and_the_next_run_continues(ws: Workspace) -> None:
     process = watch(ws)
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
+    try:
+        out, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert out == ""
     assert errors == "seedgate: stopped; run the same command again to continue\n"
