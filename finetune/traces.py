@@ -82,7 +82,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 @dataclass
 class Links:
-    """What events say belongs to a row, by row id: hashes of bodies, and rows made from it by edits."""
+    """What events say belongs to a row, by row id: hashes of bodies, and what edits and controls made of it."""
 
     rows: set[str] = field(default_factory=set)
     bodies: dict[str, set[str]] = field(default_factory=dict)
@@ -94,12 +94,15 @@ class Links:
         """One pass over the events that name rows."""
         links, raw = cls(), {}
         kinds = ("seed.added", "request.completed", "candidate.created", "round.opened", "eval.locked")
-        for event in ledger.events(*kinds, "verdict.recorded", "adjudication.recorded"):
+        for event in ledger.events(*kinds, "control.made", "verdict.recorded", "adjudication.recorded"):
             payload = event.payload
             if event.kind == "request.completed":
                 raw[event.subject] = payload["raw_hash"]
             elif event.kind == "eval.locked":
                 links.rows.update(payload["ids"])
+            elif event.kind == "control.made":
+                for source in payload["sources"]:
+                    _add(links.made, source, payload["candidate_id"])
             elif event.kind == "round.opened":
                 for assignment in payload["assignments"]:
                     _add(links.bodies, assignment["candidate_id"], assignment["shown_hash"])
@@ -114,7 +117,7 @@ class Links:
         return links
 
     def family(self, rows: Iterable[str]) -> set[str]:
-        """These rows and all that edits made of them."""
+        """These rows and all that edits and controls made of them."""
         found, left = set(), list(rows)
         while left:
             row = left.pop()

@@ -19,7 +19,7 @@ from seedgate.config import TrainingConfig
 from seedgate.errors import BusyError, InputError, RefusedError
 from seedgate.finetune.card import model_card
 from seedgate.finetune.folders import build_beside, file_entries, folder_faults, place, remove_leftovers
-from seedgate.finetune.records import TrainedModel
+from seedgate.finetune.records import FileEntry, TrainedModel
 from seedgate.finetune.releasing import Progress
 from seedgate.finetune.sft import fit, merge_adapter
 from seedgate.finetune.verifying import VerifiedRelease, newest_release, release_event, verified_release
@@ -79,14 +79,26 @@ def merge(ws: Workspace, name: str) -> Path:
     target = model.path / "merged"
     if model.weights == "model":
         return model.weights_path
-    if not target.is_dir():
-        with ws.ledger.lease("train"):
-            remove_leftovers(model.path)
-            with build_beside(target) as folder:
-                base = _base_model(ws, model.base_model, lambda *_: None)
-                merge_adapter(base, model.weights_path, folder)
-                place(folder, target)
+    with ws.ledger.lease("train") as lease:
+        if _merged_before(ws, model, target):
+            return target
+        remove_leftovers(model.path)
+        with build_beside(target) as folder:
+            base = _base_model(ws, model.base_model, lambda *_: None)
+            merge_adapter(base, model.weights_path, folder)
+            files = {path: entry.model_dump() for path, entry in file_entries(folder).items()}
+            place(folder, target)
+        ws.ledger.append([NewEvent("model.merged", name, {"files": files})], lease=lease)
     return target
+
+
+def _merged_before(ws: Workspace, model: TrainedModel, target: Path) -> bool:
+    """Whether the folder is what was merged from the weights that count, and not what somebody put there."""
+    merged, trained = (ws.ledger.last(kind, subject=model.name) for kind in ("model.merged", "model.trained"))
+    if merged is None or trained is None or merged.seq < trained.seq:
+        return False
+    files = {path: FileEntry.model_validate(entry) for path, entry in merged.payload["files"].items()}
+    return next(folder_faults(target, files, where=model.name), None) is None
 
 
 def trained_model(ws: Workspace, name: str) -> TrainedModel:

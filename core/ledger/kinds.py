@@ -50,6 +50,7 @@ KINDS: dict[str, str] = {
     "body.redacted": "example id asked for: {rows, hashes, by, reason}; the bodies of these hashes are gone",
     "release.withdrawn": "release name: {rows, files, reason}; these files of it are gone, they held the rows",
     "model.trained": "model name: {release, manifest_hash, base_model, settings, path, weights, metrics, files}",
+    "model.merged": "model name: {files}; base model and adapter in one folder",
     "model.evaluated": "model name or base: Evaluation without the name, interval, settings; body: predictions",
     "model.promoted": "model name: {over, outcome}",
 }

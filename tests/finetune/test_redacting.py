@@ -396,3 +396,20 @@ def test_killed_at_its_file_operations_and_run_again_the_text_is_gone(
     runs = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(runs) >= 5
     assert runs == [{"left": [], "redactions": 1, "faults": [], "table": False}] * len(runs)
+
+
+def test_what_controls_were_made_of_a_row_goes_with_it(ws: Workspace) -> None:
+    row = id_of(SECRET, "delivery")
+    cut = {"text": "Ms Ada Quist of 12", "label": "delivery"}
+    told = {
+        "candidate_id": content_hash(cut),
+        "truth": "bad",
+        "corruption": "truncation",
+        "sources": [row],
+        "reviewer": "anna",
+        "round": "r",
+    }
+    ws.ledger.append([NewEvent("control.made", "record", told, bodies=(cut,))])
+    redact(ws, row, **SAID)
+    assert content_hash(cut) in ws.ledger.redacted()
+    assert ws.ledger.bodies([content_hash(cut)]) == {}

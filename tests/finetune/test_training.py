@@ -144,6 +144,21 @@ def test_merging_folds_the_adapter_in(trainable: Workspace) -> None:
     assert train(trainable, learning_rate=0.05).trained is False, "merging changes nothing about the model"
 
 
+def test_a_merged_folder_that_was_changed_or_put_there_is_merged_anew(trainable: Workspace) -> None:
+    model = train(trainable)
+    planted = model.path / "merged"
+    planted.mkdir()
+    (planted / "model.safetensors").write_bytes(b"planted")
+    folder = merge(trainable, model.name)
+    true = (folder / "model.safetensors").read_bytes()
+    assert true != b"planted"
+    (folder / "model.safetensors").chmod(0o644)
+    (folder / "model.safetensors").write_bytes(true[:-1] + b"x")
+    assert (merge(trainable, model.name) / "model.safetensors").read_bytes() == true
+    merge(trainable, model.name)
+    assert trainable.ledger.count("model.merged") == 2
+
+
 def test_steps_are_epochs_times_batches(trainable: Workspace) -> None:
     assert train(trainable, max_steps=-1, epochs=1).metrics["steps"] == 4
 
