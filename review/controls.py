@@ -210,7 +210,7 @@ class ControlPlanner:
     def _of_each(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[tuple[str, Corrupted]]:
         """One for each source that lends itself to it: cut off, or like or unlike the seed beside it in label."""
         label = self._ws.task.label_field
-        own = [place.waiting for place in places if not place.waiting.begun]
+        own = [p.waiting for p in places if not p.waiting.begun and p.why != "rereview"]
         taken = {place.waiting.candidate_id for place in places}
         spare = [each for each in self._waiting if reviewer in each.may and each.candidate_id not in taken]
         for group in (spare, own):
@@ -282,6 +282,9 @@ class ControlPlanner:
             and not likeness.all_near(text_of(self._ws.task, self._bodies[place.waiting.candidate_id]))
         ]
         if not left or len(left) < len(places) - len(made.sources):
+            return False
+        # What was drawn for a second look stays: leaving rows out by their likeness would bend the sample.
+        if sum(p.why == "rereview" for p in left) < sum(p.why == "rereview" for p in places):
             return False
         places[:] = left
         return True

@@ -123,9 +123,9 @@ def plan_wave(
     if not given:
         return Plan(open=still_open, not_shown=queue.not_shown)
     spec = dataset_spec(ws.task, text)
-    planner = ControlPlanner(ws, state, decided, queue.waiting, queue.bodies, rng)
-    controls = planner.add_to(given)
-    shown = _shown(ws, given, {**queue.bodies, **ws.ledger.bodies(again.rows)})
+    bodies = {**queue.bodies, **ws.ledger.bodies(again.rows)}
+    controls = ControlPlanner(ws, state, decided, queue.waiting, bodies, rng).add_to(given)
+    shown = _shown(ws, given, bodies)
     wave = len(state.opened) + 1
     round_id = f"{state.short}-{wave}"
     assignments, made = _assignments(round_id, given, shown, controls, rng)
@@ -148,9 +148,9 @@ def plan_wave(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         min_pace_s=ws.config.review.min_pace_s,
     )
-    bodies = (text, *shown.values())
+    told = (text, *shown.values())
     draws = again.events(round_id)
-    return Plan(opened, assignments, bodies, made, still_open, queue.not_shown, draws)
+    return Plan(opened, assignments, told, made, still_open, queue.not_shown, draws)
 
 
 def _shown(

@@ -364,7 +364,7 @@ class TestNames:
         by="reading seedgate.toml, and `push`: letters, digits, '.', '_' and '-'",
     )
     def test_reviewers(self, review_workspace: MakeWorkspace, name: str) -> None:
-        with pytest.raises(ConfigError, match="use letters|is no name of an account"):
+        with pytest.raises(ConfigError, match=r"use letters|is no name of an account"):
             push(review_workspace(settings={"review": {"reviewers": [name]}}), cycle=1)
 
     @pytest.mark.parametrize("name", ["../x", "a/b", "Support", "x" * 41, ""])

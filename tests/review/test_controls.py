@@ -54,6 +54,30 @@ def test_they_are_placed_and_known_to_the_ledger_alone(desk: Workspace, server: 
     assert audit(desk) == []
 
 
+def test_they_go_among_re_reviews_too_and_take_none_of_them_out(
+    tmp_path: Path, add_candidates: Callable[..., list[str]], server: FakeArgilla
+) -> None:
+    settings = {"controls": 0.3, "rereview": 0.5, "wave_size": 20, "min_pace_s": 0}
+    two = ("anna", "ben")
+    ws = desk_workspace(tmp_path / "desk", add_candidates, candidates=60, reviewers=two, **settings)
+    push(ws, cycle=1)
+    bad = {control.record_id for control in controls(ws) if control.truth == "bad"}
+    for name in two:
+        with Reviewer(ws, name) as reviewer:
+            for record in reviewer.records():
+                decision = "reject" if record["external_id"] in bad else "approve"
+                reviewer.put(record, record["prefilled"] | {"decision": decision})
+    pull(ws)
+    report = push(ws, cycle=1)
+    state = read_state(ws.ledger)
+    (draw,) = state.draws
+    placed = {a.candidate_id for a in state.assignments.values() if a.why == "rereview"}
+    assert report.rereviews == len(draw.rows) == 10
+    assert placed == set(draw.rows)
+    assert any(state.assignments[c.record_id].round == report.round for c in controls(ws))
+    assert audit(ws) == []
+
+
 def test_bad_ones_are_no_candidate_and_no_seed_and_their_sources_wait(desk: Workspace) -> None:
     push(desk, cycle=1)
     state = read_state(desk.ledger)
