@@ -30,6 +30,9 @@ Row = dict[str, list[dict[str, str]]]
 EAGER_TOKENS = 256
 """Longest row in tokens for which a CPU uses eager attention: its memory grows with the square."""
 
+PACKED_TOKENS = 640
+"""Tokens of a batch that a CPU computes as one row: attention grows with the square, too few leave it idle."""
+
 
 def fit(
     rows: Sequence[Row],
@@ -168,12 +171,13 @@ def _trainer(
 
 
 def _trainer_class() -> Any:
-    """TRL's trainer with a cheaper loss where TRL has no kernel for it.
+    """TRL's trainer with a cheaper way to the same loss where TRL has no kernels for it, that is on a CPU.
 
-    Without Triton, TRL 1.16 sends every position through the LM head
-    (`trl/trainer/utils.py`, `add_fused_lm_head`: `compact = _use_triton(...)`), which for a small model with
-    a large vocabulary and short completions is half of the work. Here only the positions go through it
-    that some row of the batch has a label at. The loss is the same; a test compares the two.
+    Without Triton, TRL 1.16 pads all rows of a batch to the longest and sends every position through the LM
+    head (`trl/trainer/utils.py`, `add_fused_lm_head`: `compact = _use_triton(...)`), which for a small model
+    with a large vocabulary and short completions is half of the work. Here the rows stand one after the other,
+    what all of them begin with stands there once, and only the positions that predict a label go through the
+    head. Gradients are the same; a test compares the two.
     """
     import torch
     from trl import SFTTrainer
@@ -182,27 +186,80 @@ def _trainer_class() -> Any:
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            labels = inputs["labels"][:, 1:]  # (rows, tokens - 1): what position i must predict
             bare = self.accelerator.unwrap_model(model)
             bare = bare.get_base_model() if hasattr(bare, "get_base_model") else bare
-            takes = "logits_to_keep" in inspect.signature(type(bare).forward).parameters
-            if return_outputs or not takes or labels.device.type != "cpu":
+            ids, mask, labels = (inputs[name] for name in ("input_ids", "attention_mask", "labels"))
+            if return_outputs or labels.device.type != "cpu" or not _can_pack(bare, ids.shape[1]):
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            kept = (labels != -100).any(dim=0).nonzero().flatten()
-            outputs = model(
-                input_ids=inputs["input_ids"],
-                attention_mask=inputs["attention_mask"],
-                use_cache=False,
-                logits_to_keep=kept,
-            )
-            wanted = labels[:, kept].flatten()
-            total = torch.nn.functional.cross_entropy(
-                outputs.logits.float().flatten(0, 1), wanted, ignore_index=-100, reduction="sum"
-            )
-            items = (wanted != -100).sum() if num_items_in_batch is None else num_items_in_batch
-            return total / torch.as_tensor(items).clamp(min=1)
+            total, items = 0.0, 0
+            for part in _parts(mask, PACKED_TOKENS):
+                packed, wanted = _packed(ids[part], mask[part].bool(), labels[part], bare.dtype)
+                if len(wanted):
+                    logits = model(**packed, use_cache=False).logits.float()
+                    total = total + torch.nn.functional.cross_entropy(logits[0], wanted, reduction="sum")
+                    items += len(wanted)
+            if not items:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            return total / torch.as_tensor(items if num_items_in_batch is None else num_items_in_batch)
 
     return CompletionTrainer
+
+
+def _can_pack(bare: Any, longest: int) -> bool:
+    """Whether a model looks at other tokens by attention alone, and as a mask tells it to."""
+    takes = inspect.signature(type(bare).forward).parameters
+    kinds = set(getattr(bare.config, "layer_types", None) or ["full_attention"])
+    window = getattr(bare.config, "sliding_window", None)
+    return (
+        {"position_ids", "logits_to_keep"} <= takes.keys()
+        and kinds <= {"full_attention", "sliding_attention"}
+        and (window is None or longest <= window)
+        and bare.config._attn_implementation in ("eager", "sdpa")
+    )
+
+
+def _parts(mask: Any, most: int) -> Iterator[slice]:
+    """Rows of a batch that go together: `most` tokens at most, or one row that has more."""
+    start, tokens = 0, 0
+    for row, length in enumerate(mask.sum(dim=1).tolist()):
+        if tokens and tokens + length > most:
+            yield slice(start, row)
+            start, tokens = row, 0
+        tokens += length
+    yield slice(start, len(mask))
+
+
+def _packed(ids: Any, real: Any, labels: Any, dtype: Any) -> tuple[dict[str, Any], Any]:
+    """A batch as one row without padding, in which what all rows begin with stands once.
+
+    No token looks ahead, so what the layers make of a common beginning is the same for every row, and its
+    gradients are those of all rows, summed.
+
+    Args:
+        ids: (rows, tokens); as are `real`, false at padding, and `labels`, -100 where nothing is predicted.
+        dtype: Of the mask.
+
+    Returns:
+        The model's arguments, and the (labels,) that the positions in `logits_to_keep` predict.
+    """
+    import torch
+
+    following = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=-100)  # what a position must predict
+    common = ((ids == ids[0]) & real & (following == -100)).all(dim=0).cumprod(dim=0).bool()
+    kept = real & ~common
+    kept[0] |= common
+    row, place = kept.nonzero().T
+    sees = (place <= place[:, None]) & ((row == row[:, None]) | common[place])
+    hidden = torch.zeros(sees.shape, dtype=dtype).masked_fill(~sees, torch.finfo(dtype).min)
+    wanted = following[kept]
+    counts = (wanted != -100).nonzero().flatten()
+    arguments = {
+        "input_ids": ids[kept][None],
+        "position_ids": place[None],
+        "attention_mask": hidden[None, None],
+        "logits_to_keep": counts,
+    }
+    return arguments, wanted[counts]
 
 
 def _progress_callback(on_step: Callable[[int, int, str], None]) -> Any:

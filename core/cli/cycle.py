@@ -99,7 +99,7 @@ def report(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="The demo's workspace.")] = Path("demo"),
-    candidates: Annotated[int, typer.Option(min=10, help="Candidates per cycle.")] = 150,
+    candidates: Annotated[int, typer.Option(min=10, help="Candidates per cycle.")] = 120,
 ) -> None:
     """Run the main job on the shipped example, with a SIMULATED reviewer for cycle 1.
 

@@ -111,12 +111,16 @@ class _Vllm:
 
     def _command(self) -> tuple[str, ...]:
         spec = self.spec
-        # One slot more than will be used: vLLM 0.32's PyTorch LoRA kernels (lora/ops/torch_ops/lora_ops.py) give
-        # a request without adapter index -1, and Python takes that for the last slot. In a batch with requests
-        # for adapters, 24 of 24 requests for the base model were answered by an adapter while all slots were
-        # full, none while the last was empty.
-        slots = str(spec.max_loras + 1)
-        lora = ("--enable-lora", "--max-lora-rank", str(spec.max_lora_rank), "--max-loras", slots)
+        lora = (
+            *(
+                "--enable-lora",
+                "--max-lora-rank",
+                str(spec.max_lora_rank),
+                "--max-loras",
+                str(spec.max_loras),
+            ),
+            *("--worker-extension-cls", "seedgate.services.vllm_lora.GroupedLora"),
+        )
         return (
             sys.executable,
             # The `vllm` command asks for a distribution named vllm, which the CPU build is not.

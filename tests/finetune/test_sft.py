@@ -70,13 +70,38 @@ def test_padding_and_prompt_are_masked_in_a_batch(tiny_base: Path) -> None:
     assert (batch["labels"][batch["attention_mask"] == 0] == -100).all()
 
 
+@pytest.mark.parametrize("most", [640, 60, 1], ids=["one part", "some parts", "row by row"])
 @pytest.mark.parametrize("items", [None, 50])
-def test_the_cheaper_loss_is_trls_loss(tiny_base: Path, items: int | None) -> None:
+def test_the_cheaper_loss_is_trls_loss(
+    tiny_base: Path, monkeypatch: pytest.MonkeyPatch, items: int | None, most: int
+) -> None:
+    monkeypatch.setattr(sft, "PACKED_TOKENS", most)
+    trainer = trainer_of(tiny_base)
+    same_loss(trainer, trainer.data_collator([trainer.train_dataset[i] for i in range(4)]), items)
+
+
+def test_the_cheaper_loss_of_rows_with_nothing_in_common_is_trls_loss(tiny_base: Path) -> None:
     import torch
-    from trl import SFTTrainer
 
     trainer = trainer_of(tiny_base)
     batch = trainer.data_collator([trainer.train_dataset[i] for i in range(4)])
+    batch["input_ids"][:, 0] = torch.arange(4) + 5
+    same_loss(trainer, batch, None)
+
+
+def test_the_cheaper_loss_of_the_same_row_twice_and_of_whole_rows_is_trls_loss(tiny_base: Path) -> None:
+    trainer = trainer_of(tiny_base)
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in (0, 0, 1)])
+    same_loss(trainer, batch, None)
+    batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+    same_loss(trainer, batch, None)
+
+
+def same_loss(trainer: Any, batch: Any, items: int | None) -> None:
+    """The loss and the gradients are those that TRL computes, one padded row beside the other."""
+    import torch
+    from trl import SFTTrainer
+
     count = None if items is None else torch.tensor(items)
     results = []
     for compute in (trainer.compute_loss, lambda *a, **k: SFTTrainer.compute_loss(trainer, *a, **k)):
@@ -89,6 +114,19 @@ def test_the_cheaper_loss_is_trls_loss(tiny_base: Path, items: int | None) -> No
     assert ours == pytest.approx(theirs, rel=1e-5)
     assert torch.allclose(our_gradient, their_gradient, rtol=1e-3, atol=1e-7)
     assert our_gradient.abs().sum() > 0
+
+
+def test_what_all_rows_begin_with_is_computed_once(tiny_base: Path) -> None:
+    import torch
+
+    trainer = trainer_of(tiny_base)
+    batch = trainer.data_collator([trainer.train_dataset[i] for i in range(4)])
+    ids, mask = batch["input_ids"], batch["attention_mask"].bool()
+    packed, wanted = sft._packed(ids, mask, batch["labels"], torch.float32)
+    common = int((ids == ids[0]).all(dim=0).cumprod(dim=0).sum())
+    assert common > 1
+    assert packed["input_ids"].shape == (1, int(mask.sum()) - 3 * common)
+    assert wanted.tolist() == batch["labels"][batch["labels"] != -100].tolist()
 
 
 def test_lora_trains_the_linear_layers_but_not_the_head(tiny_base: Path) -> None:

@@ -90,7 +90,8 @@ def test_vllm_is_started_as_the_specification_says(layout: Layout) -> None:
     command = " ".join(vllm.command)
     assert "--served-model-name tiny " in command
     assert "--max-model-len 512 " in command
-    assert "--enable-lora --max-lora-rank 16 --max-loras 5" in command  # 4 and the one that must stay empty
+    assert "--enable-lora --max-lora-rank 16 --max-loras 4 " in command
+    assert "--worker-extension-cls seedgate.services.vllm_lora.GroupedLora" in command
     assert command.endswith("--seed 7")
     assert str(layout.root / "home/models/SmolLM2-135M-Instruct") in vllm.command
     assert vllm.environment["VLLM_CPU_KVCACHE_SPACE"] == "1"
