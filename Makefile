@@ -10,6 +10,9 @@ export PYTHON
 # What needs the environment says so where there is none, instead of "No such file or directory".
 need = @test -x $(BIN)/$(1) || { echo "no $(BIN)/$(1): run \`make setup-dev\` first" >&2; exit 1; }
 
+# CI keeps what was found as files.
+junit = $(if $(SEEDGATE_ARTIFACTS),--junitxml=$(SEEDGATE_ARTIFACTS)/$(1).xml)
+
 .NOTPARALLEL:
 .DEFAULT_GOAL := all
 .PHONY: all help setup setup-dev demo test unit e2e lint format typecheck bench docs clean
@@ -30,12 +33,14 @@ setup-dev: ## setup, and the test tools
 demo: setup ## the whole cycle on the shipped example, in ./demo; minutes later you review it
 	$(BIN)/seedgate demo
 
+# Six at a time: most of a unit test's time is waiting, for files that are synced and services that come and go.
 test: setup-dev lint typecheck ## every test, the end-to-end ones included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not e2e" -n 6 --dist worksteal $(call junit,unit)
+	$(BIN)/python -m pytest -m e2e $(call junit,e2e)
 
 unit: ## the tests that start no services
 	$(call need,python)
-	$(BIN)/python -m pytest -m "not e2e"
+	$(BIN)/python -m pytest -m "not e2e" -n 6 --dist worksteal
 
 e2e: ## only the tests on real vLLM, Argilla and browser
 	$(call need,python)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import combinations
+from math import isnan, nan
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,16 @@ from seedgate.review.state import ReviewState, read_state
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["Rate", "ReviewerMeasures", "cohen_kappa", "krippendorff_alpha", "measure_reviewers"]
+__all__ = [
+    "Agreement",
+    "Pair",
+    "Rate",
+    "ReviewerMeasures",
+    "cohen_kappa",
+    "krippendorff_alpha",
+    "measure_agreement",
+    "measure_reviewers",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,59 @@ class ReviewerMeasures:
     evidence: float
     quarantine: str | None
     in_doubt: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two reviewers on the candidates that both decided: how many, on how many of them alike, Cohen's kappa.
+
+    `kappa` is None where chance explains everything: both always gave the same answer.
+    """
+
+    first: str
+    second: str
+    items: int
+    alike: int
+    kappa: float | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far reviewers agree: approve, edit or reject, on candidates that two or more decided.
+
+    Attributes:
+        items: How many candidates that are.
+        alpha: Krippendorff's alpha over all of them; None if there are none, or all answers are the same.
+    """
+
+    items: int
+    alpha: float | None
+    pairs: tuple[Pair, ...]
+
+
+def measure_agreement(ws: Workspace) -> Agreement:
+    """Agreement on candidates as of the newest event; without controls and re-reviews, which are chosen rows."""
+    state = read_state(ws.ledger)
+    given: dict[str, dict[str, str]] = {}
+    for heard in state.verdicts.values():
+        verdict = heard.verdict
+        apart = state.is_control(verdict.record_id) or state.is_rereview(verdict.record_id)
+        if not apart and verdict.problem is None and verdict.decision is not None:
+            given.setdefault(verdict.candidate_id, {})[verdict.reviewer] = verdict.decision
+    shared = [answers for answers in given.values() if len(answers) > 1]
+    names = sorted({name for answers in shared for name in answers})
+    alpha = krippendorff_alpha([[each.get(name) for each in shared] for name in names]) if shared else nan
+    pairs = []
+    for first, second in combinations(names, 2):
+        both = [(each[first], each[second]) for each in shared if first in each and second in each]
+        if both:
+            kappa = cohen_kappa(*zip(*both, strict=True)) if len({a for ab in both for a in ab}) > 1 else nan
+            pairs.append(Pair(first, second, len(both), sum(a == b for a, b in both), _number(kappa)))
+    return Agreement(len(shared), _number(alpha), tuple(pairs))
+
+
+def _number(value: float) -> float | None:
+    return None if isnan(value) else round(value, 4)
 
 
 def measure_reviewers(ws: Workspace) -> tuple[ReviewerMeasures, ...]:

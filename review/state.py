@@ -85,7 +85,6 @@ class ReviewState:
         assignments: By record id.
         delivered: (record id, dataset id) pairs.
         verdicts: The standing verdict of each response, by response id.
-        versions: Response id to its newest key part in the ledger, standing or taken back.
         skipped: Record ids that their reviewer discarded last.
         lost: Record ids that are gone from Argilla.
         dockets: Every docket, in order; `pushed_dockets` those whose records are before the person asked.

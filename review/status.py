@@ -78,6 +78,7 @@ class ReviewStatus:
         conflicts: Ids of the candidates that wait for an adjudicator.
         pending: Reason to how many candidates are pending for it.
         half_pushed: Id of a round that a killed push left behind, if any.
+        quarantines: Whose approvals are set aside now, and why.
     """
 
     url: str | None
@@ -88,6 +89,7 @@ class ReviewStatus:
     conflicts: tuple[str, ...]
     pending: dict[str, int]
     half_pushed: str | None
+    quarantines: tuple[tuple[str, str], ...] = ()
 
     @property
     def done_in_s(self) -> float | None:
@@ -124,6 +126,7 @@ def review_status(ws: Workspace, *, simulated: bool = False) -> ReviewStatus:
         conflicts=tuple(id_ for id_, decision in decided.items() if needs_ruling(decision)),
         pending=dict(Counter(d.reason for d in decided.values() if d.outcome == "pending").most_common()),
         half_pushed=half.id if half else None,
+        quarantines=tuple((name, each.why) for name, each in state.in_quarantine().items()),
     )
 
 

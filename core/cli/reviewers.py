@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seedgate.cli.options import Json, WorkspaceDir
 from seedgate.cli.output import emit, table
+
+if TYPE_CHECKING:
+    from seedgate.review.measures import Agreement
 
 __all__ = ["end", "measures", "void"]
 
@@ -17,17 +20,19 @@ Statement = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
 
 def measures(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
-    """List the reviewers: decisions, pace, missed and falsely rejected controls, quarantines.
+    """List the reviewers: decisions, pace, missed and falsely rejected controls, quarantines, agreement.
 
-    Rates come with 95 % intervals that hold whenever one looks. Pull first for the latest.
+    Rates come with 95 % intervals that hold whenever one looks. Agreement is on the candidates that two or more
+    decided: Krippendorff's alpha over all, Cohen's kappa of each two. Pull first for the latest.
 
     Example: seedgate reviewers list
     """
-    from seedgate.review.measures import Rate, measure_reviewers
+    from seedgate.review.measures import Rate, measure_agreement, measure_reviewers
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws:
         found = measure_reviewers(ws)
+        agreed = measure_agreement(ws)
 
     def rate(each: Rate) -> str:
         return f"{each.found}/{each.of} ({each.low:.0%} to {each.high:.0%})" if each.of else "-"
@@ -47,7 +52,20 @@ def measures(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
     doubt = [
         f"review again: released row {id_[:12]} ({each.name})" for each in found for id_ in each.in_doubt
     ]
-    emit({"reviewers": found}, "\n".join([table(headers, rows), *doubt]), json_output=json)
+    text = "\n".join([table(headers, rows), *doubt, *_agreement(agreed)])
+    emit({"reviewers": found, "agreement": agreed}, text, json_output=json)
+
+
+def _agreement(found: Agreement) -> list[str]:
+    if not found.items:
+        return []
+    alpha = "not defined, all answers are the same" if found.alpha is None else f"{found.alpha:.2f}"
+    rows = [
+        [f"{p.first}, {p.second}", p.items, p.alike, "-" if p.kappa is None else f"{p.kappa:.2f}"]
+        for p in found.pairs
+    ]
+    head = f"\nagreement on {found.items} candidates that two or more decided: Krippendorff's alpha {alpha}"
+    return [head, table(["reviewers", "candidates", "alike", "Cohen's kappa"], rows)]
 
 
 def void(

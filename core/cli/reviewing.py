@@ -71,7 +71,7 @@ def propose(
 
 def review_text(found: ReviewStatus) -> str:
     """The same for people: one part each for reviewers, their datasets, and what is set aside."""
-    parts = [_summary(found), _reviewers(found), _places(found), _conflicts(found)]
+    parts = [_summary(found), _reviewers(found), _places(found), _conflicts(found), _quarantines(found)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -119,6 +119,12 @@ def _conflicts(found: ReviewStatus) -> str:
     lines += [f"  {candidate}" for candidate in found.conflicts[:LISTED]]
     more = len(found.conflicts) - LISTED
     return "\n".join([*lines, *([f"  and {more} more: --json has all"] if more > 0 else [])])
+
+
+def _quarantines(found: ReviewStatus) -> str:
+    lines = [f"in quarantine: {name}, {why}; their approvals do not count" for name, why in found.quarantines]
+    more = "the adjudicator looks into it: seedgate reviewers list, then seedgate reviewers end NAME"
+    return "\n".join([*lines, more]) if lines else ""
 
 
 def _duration(seconds: float) -> str:
