@@ -53,7 +53,7 @@ def main() -> None:
     with served(args) as (url, key):
         for pair in range(1, pairs + 1):
             with fresh_workspace(url, key, records) as ws:
-                rates["push"].append(records / with_push(ws, records))
+                rates["push"].append(with_push(ws, records))
                 rates["records.log"].append(records / with_sdk(ws, url, key))
                 waits += until_pulled(ws, 2 if args.quick else 5)
             shown = ", ".join(f"{name} {values[-1]:.0f} records/s" for name, values in rates.items())
@@ -129,12 +129,12 @@ def add_candidates(ws: Workspace, records: int) -> None:
 
 
 def with_push(ws: Workspace, records: int) -> float:
-    """Seconds of one whole push."""
+    """Records per second of one whole push; some of them are controls, whose sources wait."""
     begin = time.perf_counter()
     report = push(ws, cycle=1, limit=records)
     seconds = time.perf_counter() - begin
-    assert report.created == records, report
-    return seconds
+    assert report.created >= records >= report.candidates > 0.8 * records, report
+    return report.created / seconds
 
 
 def with_sdk(ws: Workspace, url: str, key: str) -> float:

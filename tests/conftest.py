@@ -129,30 +129,31 @@ def tiny_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
     return make_workspace()
 
 
+def add_rows(ws: Workspace, rows: dict[str, str], *, cycle: int = 1) -> list[str]:
+    """Puts candidates into a workspace's ledger as generation would: text to label, and their cycle."""
+    events = []
+    for text, label in rows.items():
+        example = Example(fields=ws.task.validate_fields({"text": text, "label": label}))
+        candidate = Candidate(
+            example=example,
+            provenance=Provenance(
+                cycle=cycle,
+                run="run",
+                strategy="few_shot",
+                model="model",
+                prompt_hash="0" * 64,
+                request_id="request",
+                at="2026-01-01T00:00:00+00:00",
+            ),
+        )
+        payload = candidate.model_dump(mode="json", exclude={"example": {"fields"}})
+        key, body = f"candidate:{example.id}", dict(example.fields)
+        events.append(NewEvent("candidate.created", example.id, payload, key, (body,)))
+    ws.ledger.append(events)
+    return [event.subject for event in events]
+
+
 @pytest.fixture
 def add_candidates() -> Callable[..., list[str]]:
-    """Puts candidates into a workspace's ledger as generation would: text to label, and their cycle."""
-
-    def add(ws: Workspace, rows: dict[str, str], *, cycle: int = 1) -> list[str]:
-        events = []
-        for text, label in rows.items():
-            example = Example(fields=ws.task.validate_fields({"text": text, "label": label}))
-            candidate = Candidate(
-                example=example,
-                provenance=Provenance(
-                    cycle=cycle,
-                    run="run",
-                    strategy="few_shot",
-                    model="model",
-                    prompt_hash="0" * 64,
-                    request_id="request",
-                    at="2026-01-01T00:00:00+00:00",
-                ),
-            )
-            payload = candidate.model_dump(mode="json", exclude={"example": {"fields"}})
-            key, body = f"candidate:{example.id}", dict(example.fields)
-            events.append(NewEvent("candidate.created", example.id, payload, key, (body,)))
-        ws.ledger.append(events)
-        return [event.subject for event in events]
-
-    return add
+    """`add_rows`, for tests that ask for it by name."""
+    return add_rows

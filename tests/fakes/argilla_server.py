@@ -468,6 +468,9 @@ def _wrong_values(dataset: Json, item: Json) -> str:
 def _handler(fake: FakeArgilla) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = (
+            True  # head and body are two writes: the second would wait 40 ms for an answer to the first
+        )
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -75,6 +75,8 @@ def test_review_status_tells_of_quarantines(decided: Workspace) -> None:
     why = {"since": 0, "why": "approved 4 of 4 wrong controls", "evidence": [], "policy": {}}
     decided.ledger.append([NewEvent("quarantine.started", "ben", why)])
     assert review_status(decided).quarantines == (("ben", "approved 4 of 4 wrong controls"),)
-    told = CliRunner().invoke(app, ["review", "status", "-w", str(decided.root)], catch_exceptions=False).stdout
+    told = (
+        CliRunner().invoke(app, ["review", "status", "-w", str(decided.root)], catch_exceptions=False).stdout
+    )
     assert "in quarantine: ben, approved 4 of 4 wrong controls; their approvals do not count" in told
     assert "seedgate reviewers end NAME" in told

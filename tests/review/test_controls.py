@@ -120,6 +120,35 @@ def test_edits_of_them_make_no_candidate(desk: Workspace) -> None:
     assert len(decisions(desk)) == count
 
 
+def test_no_cycle_waits_for_them_and_every_candidate_gets_its_turn(desk: Workspace) -> None:
+    waves = 0
+    while push(desk, cycle=1).round is not None:
+        ids = {a.record_id for a in read_state(desk.ledger).assignments.values() if a.why != "control"}
+        answer(desk, lambda _: "reject", only=ids)
+        pull(desk)
+        assert open_assignments(desk) == 0
+        # Unanswered, a control keeps its sources back; here the reviewer comes round to them at last.
+        answer(desk, lambda known: "reject" if known else "approve")
+        pull(desk)
+        waves += 1
+        assert waves < 12
+    assert {d.outcome for d in decisions(desk).values()} == {"rejected"}
+    assert review_status(desk).unassigned == 0
+
+
+def test_a_second_answer_mends_nothing(desk: Workspace) -> None:
+    push(desk, cycle=1)
+    bad = next(c for c in controls(desk) if c.truth == "bad")
+    answer(desk, lambda _: "approve", only={bad.record_id})
+    pull(desk)
+    with Reviewer(desk, "anna") as anna:
+        record = next(r for r in anna.records() if r["external_id"] == bad.record_id)
+        anna.put(record, record["prefilled"] | {"decision": "reject"})
+    pull(desk)
+    state = read_state(desk.ledger)
+    assert state.control_answers[bad.record_id].verdict.decision == "approve"
+
+
 class TestCorruptions:
     TASK = Task.from_config({"preset": "instruction", "name": "how"})
     SOURCE = Source(
@@ -147,13 +176,15 @@ class TestCorruptions:
         assert opposite.fields["output"].startswith("It is not 25")
         assert self.SOURCE.fields["output"].startswith(short.fields["output"])
 
-    def test_a_label_in_doubt_is_no_source(self) -> None:
+    def test_only_a_label_that_is_surely_wrong_takes_the_place_of_another(self) -> None:
         task = Task.from_config({"preset": "classification", "name": "t", "labels": ["a", "b", "c"]})
         sure = Source("x", {"text": "A text of five words", "label": "a"}, {"a": 0.9, "b": 0.06, "c": 0.04})
         doubtful = Source("x", sure.fields, {"a": 0.4, "b": 0.35, "c": 0.25})
         mislabelled = Source("x", {**sure.fields, "label": "b"}, sure.odds)
         made = {corrupt(task, sure, [], random.Random(n)).fields["label"] for n in range(20)}  # type: ignore[union-attr]
         assert made >= {"b", "c"}
-        for source in (doubtful, mislabelled):
+        for source, labels in ((doubtful, set()), (mislabelled, {"c"})):
             found = [corrupt(task, source, [], random.Random(n)) for n in range(20)]
-            assert {each.corruption for each in found if each} <= {"truncated"}
+            assert {
+                each.fields["label"] for each in found if each and each.corruption != "truncated"
+            } == labels
