@@ -158,6 +158,8 @@ def _inconsistent(verdict: Verdict) -> Fault | None:
     changed = verdict.corrected_hash != verdict.candidate_id
     if verdict.decision == "approve" and changed:
         return Fault("G5", "inconsistent: approved, but with a corrected field")
+    if verdict.decision == "approve" and verdict.reasons:
+        return Fault("G5", f"inconsistent: approved, but with a reason against it: {verdict.reasons[0]}")
     if verdict.decision == "edit" and (verdict.corrected_hash is None or not changed):
         return Fault("G5", "inconsistent: marked as edited, but nothing was changed")
     if verdict.decision is None:

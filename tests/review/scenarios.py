@@ -210,23 +210,28 @@ class Scenarios:
         assert outcomes(ws, PUMP, BOX, FEE) == ["rejected", "pending", "approved"]
 
     def test_inconsistent_answers_are_pending_and_asked_again(self, review_workspace: MakeWorkspace) -> None:
-        ws = review_workspace(one_reviewer=True, rows={PUMP: "delivery", BOX: "delivery", FEE: "billing"})
+        rows = {PUMP: "delivery", BOX: "delivery", FEE: "billing", MAIL: "account"}
+        ws = review_workspace(one_reviewer=True, rows=rows)
         push(ws, cycle=1)
         with Reviewer(ws, reviewers(ws)[0]) as anna:
             anna.answer(PUMP, "approve", corrected_label="billing")
+            anna.answer(
+                MAIL, "approve", reasons=["unnatural"]
+            )  # a digit typed twice, or a doubt: nobody can know
             anna.answer(BOX, "edit")
             anna.put(anna.record(FEE), {"decision": "edit"})
             pull(ws)
             found = by_text(ws)
-            assert [found[t].outcome for t in (PUMP, BOX, FEE)] == ["pending"] * 3
+            assert [found[t].outcome for t in (PUMP, BOX, FEE, MAIL)] == ["pending"] * 4
             assert "inconsistent" in found[PUMP].reason
             assert "inconsistent" in found[BOX].reason
+            assert "with a reason against it: unnatural" in found[MAIL].reason
             assert "malformed" in found[FEE].reason
-            assert push(ws, cycle=1).candidates == 3
-            for text in (PUMP, BOX, FEE):
+            assert push(ws, cycle=1).candidates == 4
+            for text in (PUMP, BOX, FEE, MAIL):
                 anna.answer(text, "approve")
         pull(ws)
-        assert outcomes(ws, PUMP, BOX, FEE) == ["approved"] * 3
+        assert outcomes(ws, PUMP, BOX, FEE, MAIL) == ["approved"] * 4
 
     def test_what_vanishes_is_reported_and_voids_nothing(self, review_workspace: MakeWorkspace) -> None:
         ws = review_workspace(one_reviewer=True, rows={PUMP: "delivery", BOX: "delivery", FEE: "billing"})

@@ -11,7 +11,7 @@ from fakes.argilla_server import FakeArgilla
 from fakes.reviewing import Reviewer
 
 from seedgate.finetune.auditing import audit
-from seedgate.review import decisions, open_assignments, pull, push, review_status
+from seedgate.review import adjudicate, decisions, open_assignments, pull, push, review_status
 from seedgate.review.corruptions import Source, corrupt, corruptions_of, negated, truncated, wrong_number
 from seedgate.review.state import Control, read_state
 from seedgate.task import Task
@@ -118,6 +118,48 @@ def test_edits_of_them_make_no_candidate(desk: Workspace) -> None:
                 anna.put(record, record["prefilled"] | {"decision": "edit", "corrected_text": text})
     assert pull(desk).corrected == 0
     assert len(decisions(desk)) == count
+
+
+def test_what_others_approved_or_adjudication_rejected_becomes_one(
+    tmp_path: Path, add_candidates: Callable[..., list[str]], server: FakeArgilla
+) -> None:
+    people = ("anna", "ben", "cleo")
+    settings = {"controls": 0.3, "quorum": 2, "adjudicator": "zoe", "wave_size": 30, "min_pace_s": 0}
+    ws = desk_workspace(tmp_path / "desk", add_candidates, candidates=90, reviewers=people, **settings)
+    push(ws, cycle=1)
+    known = {control.record_id: control.truth for control in controls(ws)}
+    asked: dict[str, list[str]] = {}
+    of_record = read_state(ws.ledger).assignments
+    for assignment in of_record.values():
+        if assignment.why != "control":
+            asked.setdefault(assignment.candidate_id, []).append(assignment.reviewer)
+    contested = sorted(asked)[:10]
+    for name in people:
+        with Reviewer(ws, name) as person:
+            for record in person.records():
+                id_ = of_record[record["external_id"]].candidate_id
+                clash = id_ in contested and name == asked[id_][0]
+                decision = "reject" if clash or known.get(record["external_id"]) == "bad" else "approve"
+                person.put(record, record["prefilled"] | {"decision": decision})
+    pull(ws)
+    assert {decisions(ws)[id_].outcome for id_ in contested} == {"conflict"}
+    for id_ in contested:
+        adjudicate(ws, id_, by="zoe", decision="reject")
+    push(ws, cycle=1)
+    state = read_state(ws.ledger)
+    shown = {(a.candidate_id, a.reviewer) for a in state.assignments.values() if a.why != "control"}
+    later = [c for c in controls(ws) if c.record_id not in known]
+    made = {kind: [c for c in later if c.corruption == kind] for kind in ("approved", "adjudicated")}
+    assert all(made.values())
+    assert {c.candidate_id for c in made["adjudicated"]} <= set(contested)
+    assert {(c.truth, c.corruption) for kind in made for c in made[kind]} == {
+        ("good", "approved"),
+        ("bad", "adjudicated"),
+    }
+    for control in (*made["approved"], *made["adjudicated"]):
+        assert (control.candidate_id, control.reviewer) not in shown
+        outcome = decisions(ws)[control.candidate_id].outcome
+        assert outcome == ("approved" if control.truth == "good" else "rejected")
 
 
 def test_no_cycle_waits_for_them_and_every_candidate_gets_its_turn(desk: Workspace) -> None:

@@ -9,15 +9,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 from fakes.argilla_server import FakeArgilla
 from fakes.reviewing import Reviewer
 
+from seedgate.finetune.auditing import audit
 from seedgate.review import decisions, pull, push
+from seedgate.review.state import read_state
 from seedgate.workspace import Workspace
+from tests.review.desk import desk_workspace
 
 KILLS = {"push": 5, "pull": 5}
 REQUESTS = {"push": 30, "pull": 11}  # about as many as an undisturbed run makes
+WHYS = ("control", "rereview", "random")
 ROWS = {f"Message number {n} is about parcel {n * 7919} of mine": "delivery" for n in range(120)}
 PROGRAM = """
 import sys
@@ -76,3 +81,35 @@ def test_after_any_number_of_kills_there_is_what_one_run_makes(
     assert sum(decision.outcome != "pending" for decision in decisions(ws).values()) >= 120
     assert pull(ws).recorded == 0
     assert list(ws.ledger.verify()) == []
+
+
+def test_controls_and_re_reviews_are_placed_once_whenever_a_push_is_killed(
+    tmp_path: Path, add_candidates: Callable[..., list[str]], server: FakeArgilla
+) -> None:
+    rng = random.Random(8)
+    settings = {"controls": 0.3, "rereview": 0.5, "wave_size": 40, "min_pace_s": 0}
+    two = ("anna", "ben")
+    ws = desk_workspace(tmp_path / "desk", add_candidates, candidates=100, reviewers=two, **settings)
+    assert sum(killed(ws, server, "push", rng) for _ in range(3)) > 0
+    push(ws, cycle=1)
+    bad = {c.record_id for c in read_state(ws.ledger).controls.values() if c.truth == "bad"}
+    for name in two:
+        with Reviewer(ws, name) as reviewer:
+            for record in reviewer.records():
+                decision = "reject" if record["external_id"] in bad else "approve"
+                reviewer.put(record, record["prefilled"] | {"decision": decision})
+    pull(ws)
+    assert sum(killed(ws, server, "push", rng) for _ in range(3)) > 0
+    push(ws, cycle=1, limit=100)
+
+    state = read_state(ws.ledger)
+    placed = {why: {a.record_id for a in state.assignments.values() if a.why == why} for why in WHYS}
+    assert all(placed.values())
+    assert state.controls.keys() == placed["control"]
+    assert len(state.draws) == 1
+    again = [a.candidate_id for a in state.assignments.values() if a.why == "rereview"]
+    assert sorted(again) == sorted(state.draws[0].rows)
+    delivered = Counter(record["external_id"] for record in server.records)
+    assert set(delivered.values()) == {1}
+    assert delivered.keys() == state.assignments.keys()
+    assert audit(ws) == []
