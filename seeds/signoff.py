@@ -53,7 +53,8 @@ def verify(
 
     Raises:
         InputError: `seeds.jsonl` cannot be read.
-        RefusedError: Generation has begun, the check finds errors, or a row is a stored candidate.
+        RefusedError: Generation has begun, the check finds errors, a row is a stored candidate, or a reviewer
+            rejected it in Argilla.
     """
     if not by.strip() or not statement.strip():
         raise RefusedError("a sign-off needs a name and a statement", hint="say who vouches, and for what")
@@ -72,7 +73,24 @@ def _changes(ws: Workspace, seeds: Sequence[Example]) -> tuple[list[Example], li
     signed = {e.subject for e in ws.ledger.events("seed.verified") if e.payload["method"] == "sign-off"}
     in_file = {seed.id for seed in seeds}
     fresh = [seed for seed in seeds if seed.id not in verified]
+    rejected = _rejected(ws.ledger)
+    for seed in fresh:
+        if seed.id in rejected:
+            raise RefusedError(
+                f"{seed.source}: {rejected[seed.id]} rejected this seed in Argilla",
+                hint="take it out of seeds.jsonl, correct it, or have it approved in Argilla after all",
+            )
     return fresh, [id_ for id_ in verified if id_ in signed and id_ not in in_file]
+
+
+def _rejected(ledger: Ledger) -> dict[str, str]:
+    """Id of each seed with a standing rejection in Argilla, and whose it is; nobody signs that off by the way."""
+    standing: dict[str, tuple[str, str]] = {}
+    for event in ledger.events("verdict.recorded", "verdict.changed"):
+        standing.pop(event.payload["response_id"], None)
+        if event.kind == "verdict.recorded" and event.payload["decision"] == "reject":
+            standing[event.payload["response_id"]] = (event.subject, event.payload["reviewer"])
+    return dict(standing.values())
 
 
 def _events(

@@ -100,6 +100,21 @@ class SeedScenarios:
         assert ws.seeds_path.read_bytes() == file
         assert ws.ledger.count("candidate.created") == 0
 
+    def test_what_a_reviewer_rejected_is_not_signed_off_over_their_head(
+        self, review_workspace: MakeWorkspace
+    ) -> None:
+        ws = unverified(review_workspace, one_reviewer=True)
+        push_seeds(ws)
+        with Reviewer(ws, reviewers(ws)[0]) as anna:
+            anna.answer(PARCEL, "reject", reasons=["wrong_label"])
+            pull(ws)
+            with pytest.raises(RefusedError, match=f"{reviewers(ws)[0]} rejected this seed in Argilla"):
+                verify(ws, by="An Expert", statement="I have read every row.")
+            assert verified_seeds(ws)[0] == {}
+            anna.answer(PARCEL, "approve")
+            pull(ws)
+        assert verify(ws, by="An Expert", statement="I have read every row.") == 11
+
     def test_a_correction_goes_before_the_others_first(self, review_workspace: MakeWorkspace) -> None:
         ws = unverified(review_workspace, **settings(quorum=2))
         push_seeds(ws)

@@ -12,8 +12,12 @@ from fakes.argilla_server import FakeArgilla
 from fakes.reviewing import Reviewer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from seedgate.cli.app import app
 from seedgate.errors import InputError, RefusedError
+from seedgate.finetune import release
+from seedgate.finetune.auditing import audit
 from seedgate.ledger import NewEvent
 from seedgate.review import decisions, pull, push
 from seedgate.review.anytime import evidence_above, interval
@@ -144,6 +148,27 @@ class TestMissedControls:
         approve_all(ws, server, seconds=5)
         assert pull(ws).quarantined == ()
         assert "approved" in outcomes(ws)
+
+
+def test_released_rows_of_somebody_in_quarantine_stay_and_are_listed_for_another_look(
+    review_workspace: MakeWorkspace, server: FakeArgilla
+) -> None:
+    ws = workspace(review_workspace)
+    push(ws, cycle=1)
+    approve_all(ws, server, seconds=5)
+    pull(ws)
+    release(ws)
+    why = {"since": 0, "why": "approved 4 of 4 wrong controls", "evidence": [], "policy": {}}
+    ws.ledger.append([NewEvent("quarantine.started", "anna", why)])
+    released = set(read_state(ws.ledger).released) & set(decisions(ws))
+    assert len(released) == len(TEXTS)
+    assert outcomes(ws) == {"approved"}
+    assert set(measure_reviewers(ws)[0].in_doubt) == released
+    told = CliRunner().invoke(app, ["reviewers", "list", "-w", str(ws.root)], catch_exceptions=False).stdout
+    assert told.count("review again: released row ") == len(released)
+    assert audit(ws) == []
+    end_quarantine(ws, "anna", by="zoe", statement="we looked at all of it", stand=True)
+    assert measure_reviewers(ws)[0].in_doubt == ()
 
 
 @settings(max_examples=100)
