@@ -33,14 +33,14 @@ setup-dev: ## setup, and the test tools
 demo: setup ## the whole cycle on the shipped example, in ./demo; minutes later you review it
 	$(BIN)/seedgate demo
 
-# Six at a time: most of a unit test's time is waiting, for files that are synced and services that come and go.
+# Three at a time on two cores: a part of a unit test's time is waiting, for files and for services that come and go.
 test: setup-dev lint typecheck ## every test, the end-to-end ones included
-	$(BIN)/python -m pytest -m "not e2e" -n 6 --dist worksteal $(call junit,unit)
+	$(BIN)/python -m pytest -m "not e2e" -n 3 --dist worksteal $(call junit,unit)
 	$(BIN)/python -m pytest -m e2e $(call junit,e2e)
 
 unit: ## the tests that start no services
 	$(call need,python)
-	$(BIN)/python -m pytest -m "not e2e" -n 6 --dist worksteal
+	$(BIN)/python -m pytest -m "not e2e" -n 3 --dist worksteal
 
 e2e: ## only the tests on real vLLM, Argilla and browser
 	$(call need,python)
