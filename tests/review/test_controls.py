@@ -133,7 +133,8 @@ def test_what_others_approved_or_adjudication_rejected_becomes_one(
     for assignment in of_record.values():
         if assignment.why != "control":
             asked.setdefault(assignment.candidate_id, []).append(assignment.reviewer)
-    contested = sorted(asked)[:10]
+    # A row that a control was made of has lost one of its two reviewers for now.
+    contested = sorted(id_ for id_, names in asked.items() if len(names) == 2)[:10]
     for name in people:
         with Reviewer(ws, name) as person:
             for record in person.records():
