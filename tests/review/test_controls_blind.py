@@ -120,6 +120,14 @@ def answered_waves(folder: Path, draw: int) -> set[str]:
         return set(read_state(ws.ledger).controls)
 
 
+def standard_error(auc: float, truth: Any) -> float:
+    """Of an AUC from so many records of both kinds (Hanley and McNeil 1982)."""
+    some, others = int(truth.sum()), int((~truth).sum())
+    first, second = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = (some - 1) * (first - auc**2) + (others - 1) * (second - auc**2)
+    return float(np.sqrt((auc * (1 - auc) + spread) / (some * others)))
+
+
 def test_controls_cannot_be_told_from_candidates(tmp_path: Path) -> None:
     datasets, truth = stored(tmp_path)
     assert truth.sum() > 300
@@ -127,7 +135,7 @@ def test_controls_cannot_be_told_from_candidates(tmp_path: Path) -> None:
     texts = [record["fields"]["text"] for records in datasets for record in records]
     found = aucs(words, dense, truth, texts)
     print(f"{len(truth)} records, {truth.sum()} controls: {found}")
-    assert max(found.values()) <= MOST, found
+    assert all(auc - 2 * standard_error(auc, truth) <= MOST for auc in found.values()), found
     # The test can fail: both classifiers find a trace that is as good as a note in the metadata.
     trace = truth + np.random.default_rng(0).normal(0, 0.3, len(truth))
     leaking = aucs(
