@@ -14,13 +14,16 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+from fakes.reviewing import Reviewer
+
 from seedgate.generator import FilterChain
 from seedgate.records import Example
+from seedgate.review.state import read_state
 from seedgate.seeds import example_workspace, lock, read_examples, verify
 from seedgate.task import Task
 from seedgate.workspace import Workspace
 
-__all__ = ["desk_workspace"]
+__all__ = ["approve_but_bad_controls", "desk_workspace"]
 
 SEEDS = 150
 WRONG = 0.3
@@ -55,6 +58,16 @@ def desk_workspace(
     lock(ws)
     add_candidates(ws, _rows(ws, rows[SEEDS + 50 :], candidates, rng))
     return ws
+
+
+def approve_but_bad_controls(ws: Workspace, names: tuple[str, ...]) -> None:
+    """Each of these people rejects the controls that are wrong and approves everything else."""
+    bad = {c.record_id for c in read_state(ws.ledger).controls.values() if c.truth == "bad"}
+    for name in names:
+        with Reviewer(ws, name) as reviewer:
+            for record in reviewer.records():
+                decision = "reject" if record["external_id"] in bad else "approve"
+                reviewer.put(record, record["prefilled"] | {"decision": decision})
 
 
 def _rows(ws: Workspace, material: list[Example], amount: int, rng: random.Random) -> dict[str, str]:

@@ -16,7 +16,7 @@ from seedgate.review.corruptions import Source, corrupt, corruptions_of, negated
 from seedgate.review.state import Control, read_state
 from seedgate.task import Task
 from seedgate.workspace import Workspace
-from tests.review.desk import desk_workspace
+from tests.review.desk import approve_but_bad_controls, desk_workspace
 
 Json = dict[str, object]
 
@@ -61,12 +61,7 @@ def test_they_go_among_re_reviews_too_and_take_none_of_them_out(
     two = ("anna", "ben")
     ws = desk_workspace(tmp_path / "desk", add_candidates, candidates=60, reviewers=two, **settings)
     push(ws, cycle=1)
-    bad = {control.record_id for control in controls(ws) if control.truth == "bad"}
-    for name in two:
-        with Reviewer(ws, name) as reviewer:
-            for record in reviewer.records():
-                decision = "reject" if record["external_id"] in bad else "approve"
-                reviewer.put(record, record["prefilled"] | {"decision": decision})
+    approve_but_bad_controls(ws, two)
     pull(ws)
     report = push(ws, cycle=1)
     state = read_state(ws.ledger)

@@ -18,7 +18,7 @@ from seedgate.finetune.auditing import audit
 from seedgate.review import decisions, pull, push
 from seedgate.review.state import read_state
 from seedgate.workspace import Workspace
-from tests.review.desk import desk_workspace
+from tests.review.desk import approve_but_bad_controls, desk_workspace
 
 KILLS = {"push": 5, "pull": 5}
 REQUESTS = {"push": 30, "pull": 11}  # about as many as an undisturbed run makes
@@ -92,12 +92,7 @@ def test_controls_and_re_reviews_are_placed_once_whenever_a_push_is_killed(
     ws = desk_workspace(tmp_path / "desk", add_candidates, candidates=100, reviewers=two, **settings)
     assert sum(killed(ws, server, "push", rng) for _ in range(3)) > 0
     push(ws, cycle=1)
-    bad = {c.record_id for c in read_state(ws.ledger).controls.values() if c.truth == "bad"}
-    for name in two:
-        with Reviewer(ws, name) as reviewer:
-            for record in reviewer.records():
-                decision = "reject" if record["external_id"] in bad else "approve"
-                reviewer.put(record, record["prefilled"] | {"decision": decision})
+    approve_but_bad_controls(ws, two)
     pull(ws)
     assert sum(killed(ws, server, "push", rng) for _ in range(3)) > 0
     push(ws, cycle=1, limit=100)
