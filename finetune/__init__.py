@@ -3,6 +3,7 @@
 from seedgate.finetune.auditing import audit
 from seedgate.finetune.comparing import compare
 from seedgate.finetune.evaluating import evaluate
+from seedgate.finetune.integrity import stated_bound
 from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows, redactions
 from seedgate.finetune.records import (
     Comparison,
@@ -45,6 +46,7 @@ __all__ = [
     "redactions",
     "release",
     "release_needed",
+    "stated_bound",
     "train",
     "trained_model",
     "verify_release",

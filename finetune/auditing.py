@@ -16,7 +16,9 @@ from seedgate.finetune.integrity import (
     withdrawn_files,
 )
 from seedgate.finetune.releasing import Progress
+from seedgate.finetune.rows import reviewed_seeds, sign_offs
 from seedgate.ledger import Event, Fault
+from seedgate.review.state import read_state
 from seedgate.seeds.locking import evaluation_set
 from seedgate.workspace import Workspace
 
@@ -75,10 +77,14 @@ def audit(
 def _rest(ws: Workspace, tell: Progress) -> Iterator[Fault]:
     releases = list(ws.ledger.events("release.created"))
     total = 2 + len(releases)
+    tell(1, total, "reading what the ledger says")
+    for purpose in ("candidates", "seeds"):
+        read_state(ws.ledger, purpose=purpose)  # an event that cannot be read ends the audit here, named
     tell(1, total, "looking for the bodies of events")
     yield from _missing_bodies(ws)
     yield from _repeated(ws)
     yield from _evaluation_faults(ws)
+    yield from _seed_faults(ws)
     for number, event in enumerate(releases, 2):
         tell(number, total, f"recomputing release {event.subject}")
         yield from _release_faults(ws, event)
@@ -90,7 +96,9 @@ def _within(faults: Iterator[Fault], damaged: bool) -> Iterator[Fault]:
     """The faults, up to where a damaged ledger cannot be read any further."""
     try:
         yield from faults
-    except (LedgerError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except LedgerError as error:
+        yield Fault("ledger", f"cannot be read any further: {error.message}")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         if not damaged:
             raise
         yield Fault("ledger", f"cannot be read any further ({type(error).__name__})")
@@ -118,6 +126,15 @@ def _evaluation_faults(ws: Workspace) -> Iterator[Fault]:
         evaluation_set(ws)
     except (InputError, RefusedError) as error:
         yield Fault(ws.eval_path.name, error.message)
+
+
+def _seed_faults(ws: Workspace) -> Iterator[Fault]:
+    """Seeds said to be verified in Argilla that no verdict there approves; no release takes them."""
+    seq, _ = ws.ledger.head()
+    asked = {id_ for id_, by in sign_offs(ws.ledger, up_to=seq).items() if by is None}
+    known = reviewed_seeds(ws, asked, up_to=seq, guideline_hash=ws.guidelines()[1])
+    for id_ in sorted(asked - known):
+        yield Fault(f"seed {id_[:12]}", "is said to be verified in Argilla, and no verdict there approves it")
 
 
 def _lock_faults(ws: Workspace) -> Iterator[Fault]:

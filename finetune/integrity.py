@@ -17,13 +17,13 @@ from seedgate.canonical import content_hash, sha256, strict_loads
 from seedgate.errors import LedgerError
 from seedgate.finetune.folders import folder_faults
 from seedgate.finetune.records import FileEntry, Manifest, ManifestRow
-from seedgate.finetune.rows import bound_of, sign_offs
+from seedgate.finetune.rows import bound_of, reviewed_seeds, sign_offs
 from seedgate.finetune.table import fields_of, read_table
 from seedgate.ledger import Event, Fault
 from seedgate.records import Decision
 from seedgate.review.facts import facts_of
 from seedgate.review.gate import decide
-from seedgate.review.seed_verdicts import approved_seeds
+from seedgate.review.release_bound import ErrorBound
 from seedgate.review.state import read_state
 from seedgate.workspace import Workspace
 
@@ -35,6 +35,7 @@ __all__ = [
     "read_manifest",
     "read_rows",
     "row_faults",
+    "stated_bound",
     "withdrawn_files",
 ]
 
@@ -57,6 +58,15 @@ def read_manifest(ws: Workspace, event: Event) -> Manifest | Fault:
         return Manifest.model_validate(strict_loads(data.decode()))
     except (ValueError, ValidationError):
         return Fault(where, f"{MANIFEST}: is of another version of seedgate")
+
+
+def stated_bound(ws: Workspace, event: Event) -> ErrorBound | str | None:
+    """What a release's manifest says about its wrong rows; why it says nothing if it is not as it was made.
+
+    None without generated rows.
+    """
+    manifest = read_manifest(ws, event)
+    return f"no error bound: {manifest.what}" if isinstance(manifest, Fault) else manifest.error_bound
 
 
 def file_faults(ws: Workspace, event: Event) -> Iterator[Fault]:
@@ -130,7 +140,9 @@ def evidence_faults(ws: Workspace, event: Event, manifest: Manifest) -> Iterator
     where = f"release {manifest.name}"
     yield from _head_faults(ws, event, manifest)
     seeds = sign_offs(ws.ledger, up_to=manifest.ledger_seq)
-    approved, reviewed = _approved(ws, manifest), _reviewed_seeds(ws, manifest)
+    approved = _approved(ws, manifest)
+    asked = {row.id for row in manifest.rows if row.origin == "seed" and not row.vouched_by}
+    reviewed = reviewed_seeds(ws, asked, up_to=manifest.ledger_seq, guideline_hash=manifest.guideline_hash)
     for row in manifest.rows:
         name = f"row {row.id[:12]}"
         if row.origin == "seed":
@@ -181,15 +193,6 @@ def _approved(ws: Workspace, manifest: Manifest) -> dict[str, Decision]:
     state = read_state(ws.ledger, up_to=manifest.ledger_seq)
     found = (decide(facts) for facts in facts_of(ws, state, manifest.guideline_hash))
     return {decision.candidate_id: decision for decision in found if decision.outcome == "approved"}
-
-
-def _reviewed_seeds(ws: Workspace, manifest: Manifest) -> set[str]:
-    """Seeds that the verdicts of that time approved; for those that nobody vouched for."""
-    if all(row.origin != "seed" or row.vouched_by for row in manifest.rows):
-        return set()
-    state = read_state(ws.ledger, up_to=manifest.ledger_seq, purpose="seeds")
-    found = approved_seeds(ws, state, manifest.guideline_hash, {row.id for row in manifest.rows})
-    return {id_ for id_, decision in found.items() if decision.outcome == "approved"}
 
 
 def _same_evidence(row: ManifestRow, decision: Decision) -> bool:

@@ -6,7 +6,7 @@ allowed stays out and says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,13 @@ from seedgate.records import Candidate, Decision, Example
 from seedgate.review import decisions
 from seedgate.review.facts import facts_of
 from seedgate.review.release_bound import ErrorBound, control_answers, error_bound
+from seedgate.review.seed_verdicts import approved_seeds
 from seedgate.review.state import read_state
 from seedgate.seeds import baseline
 from seedgate.seeds.verified import verifications
 from seedgate.workspace import Workspace
 
-__all__ = ["Selection", "bound_of", "select_rows", "sign_offs"]
+__all__ = ["Selection", "bound_of", "reviewed_seeds", "select_rows", "sign_offs"]
 
 ATTEMPTS = 5
 
@@ -104,6 +105,8 @@ def _select(ws: Workspace, head: tuple[int, str]) -> Selection:
     verdicts = decisions(ws, up_to=head[0], guideline_hash=guideline_hash)
     leaks = EvaluationFilter(ws.task, base.evaluation, ws.near_duplicate)
     signed = sign_offs(ws.ledger, up_to=head[0])
+    asked = {id_ for id_ in base.seeds if signed.get(id_) is None}
+    reviewed = reviewed_seeds(ws, asked, up_to=head[0], guideline_hash=guideline_hash)
     rows: list[ManifestRow] = []
     values: list[dict[str, Any]] = []
     omitted: list[Omission] = []
@@ -111,6 +114,8 @@ def _select(ws: Workspace, head: tuple[int, str]) -> Selection:
     for example, candidate in _entitled(ws, base.seeds, verdicts):
         leak = leaks.check(example)
         reason = leak.detail if leak else families.reason_against(example.id, candidate)
+        if candidate is None and example.id in asked - reviewed:
+            reason = "no verdict in Argilla approves it, whatever its seed.verified event says"
         if reason:
             omitted.append(Omission(id=example.id, reason=reason))
             continue
@@ -173,6 +178,15 @@ def sign_offs(ledger: Ledger, *, up_to: int) -> dict[str, str | None]:
         id_: str(payload["by"]) if payload["method"] == "sign-off" else None
         for id_, payload in verifications(ledger, up_to=up_to).items()
     }
+
+
+def reviewed_seeds(ws: Workspace, ids: Collection[str], *, up_to: int, guideline_hash: str) -> set[str]:
+    """Those of these seeds, verified in Argilla, that the verdicts on them approve, as of an event of the ledger."""
+    if not ids:
+        return set()
+    state = read_state(ws.ledger, up_to=up_to, purpose="seeds")
+    found = approved_seeds(ws, state, guideline_hash, ids)
+    return {id_ for id_ in ids if id_ in found and found[id_].outcome == "approved"}
 
 
 class _Families:

@@ -154,7 +154,7 @@ class ArgillaBoard:
         Raises:
             ServiceError: Argilla's search index, which the page reads, lacks records afterwards.
         """
-        questions = {q["name"]: q["id"] for q in self._get(f"datasets/{dataset_id}/questions")["items"]}
+        questions = retrying(lambda: self._questions(dataset_id), self.url)
 
         def create_missing() -> int:
             present = {record["external_id"] for record in self._list(dataset_id, "")}
@@ -182,11 +182,16 @@ class ArgillaBoard:
 
     def records(self, dataset_id: str) -> list[StoredRecord] | None:
         """All records with all responses, None if the dataset is gone."""
+
+        def read() -> list[StoredRecord]:
+            names = {id_: name for name, id_ in self._questions(dataset_id).items()}
+            return [wire.to_stored(item, names) for item in self._list(dataset_id, "responses,suggestions")]
+
         try:
-            items = retrying(lambda: _found(lambda: [*self._list(dataset_id, "responses")]), self.url)
+            found: list[StoredRecord] = retrying(lambda: _found(read), self.url)
         except LookupError:
             return None
-        return [wire.to_stored(item) for item in items]
+        return found
 
     def remove_records(self, dataset_id: str, record_ids: Sequence[str]) -> int:
         """Deletes these records with their responses, for redactions only; says how many were there."""
@@ -215,6 +220,12 @@ class ArgillaBoard:
             return retrying(read, self.url)
         except LookupError:
             return None
+
+    def _questions(self, dataset_id: str) -> dict[str, str]:
+        """Question name to id."""
+        return {
+            q["name"]: q["id"] for q in self._api.call("GET", f"datasets/{dataset_id}/questions")["items"]
+        }
 
     def _list(self, dataset_id: str, include: str) -> Iterator[dict[str, Any]]:
         params: dict[str, Any] = {"limit": PAGE} | ({"include": include} if include else {})

@@ -121,8 +121,8 @@ def _question(question: Mapping[str, Any]) -> QuestionSpec:
     )
 
 
-def to_stored(item: Mapping[str, Any]) -> StoredRecord:
-    """A record with its responses."""
+def to_stored(item: Mapping[str, Any], names: Mapping[str, str]) -> StoredRecord:
+    """A record with its responses; `names` are question names by id."""
     return StoredRecord(
         item["external_id"],
         item["fields"],
@@ -131,6 +131,7 @@ def to_stored(item: Mapping[str, Any]) -> StoredRecord:
             for r in item.get("responses") or ()
         ),
         altered=item["updated_at"] != item["inserted_at"],
+        suggested=frozenset(names[s["question_id"]] for s in item.get("suggestions") or ()),
     )
 
 

@@ -94,12 +94,16 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record as the server has it. `altered`: somebody changed it after it was created."""
+    """A record as the server has it.
+
+    `altered`: somebody changed it after it was created. `suggested`: names of the questions that are pre-filled.
+    """
 
     record_id: str | None
     fields: Mapping[str, Any]
     responses: tuple[StoredResponse, ...]
     altered: bool = False
+    suggested: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

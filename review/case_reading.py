@@ -133,6 +133,8 @@ def _read(
     problem = place.problem
     if record.altered:
         problem = problem or "the record was changed in Argilla after it was pushed"
+    if record.suggested:
+        problem = problem or "the record has an answer pre-filled, which seedgate never does"
     try:
         seen = shown_texts_hash(shown, record.fields)
     except InputError as error:
@@ -180,7 +182,11 @@ def _about_dataset(place: _Place, own: dict[str, Case], records: list[StoredReco
         if record.record_id not in own:
             detail = f"a record that was not pushed: {record.record_id}"
             yield _anomaly("strange record", pushed, detail, f"{where}:{record.record_id}")
-        elif record.altered:
+            continue
+        if record.suggested:
+            detail = f"case {record.record_id} has an answer pre-filled, which seedgate never does"
+            yield _anomaly("decision suggested", pushed, detail, f"{record.record_id}:{where}")
+        if record.altered:
             detail = f"case {record.record_id} was changed in Argilla after it was pushed"
             yield _anomaly("record altered", pushed, detail, f"{record.record_id}:{where}")
 

@@ -14,6 +14,7 @@ from seedgate.review.answers import read_answer
 from seedgate.review.board import Account, Board, StoredRecord, StoredResponse
 from seedgate.review.corrections import Correcting, Corrections
 from seedgate.review.recalling import recalls
+from seedgate.review.record_view import DECISION
 from seedgate.review.state import ReviewState
 from seedgate.review.verdicts import Asked, in_utc, pace, read_verdict, response_key
 
@@ -95,7 +96,11 @@ class Reading:
                 digest = content_hash([record.record_id, dict(record.fields)])
                 detail = f"a record that was not pushed: {record.record_id}"
                 yield _anomaly("strange record", *where, detail, f"{asked.dataset_id}:{digest}")
-            elif record.altered:
+                continue
+            if DECISION in record.suggested:
+                detail = f"record {record.record_id} has a decision pre-filled, which seedgate never does"
+                yield _anomaly("decision suggested", *where, detail, f"{record.record_id}:{asked.dataset_id}")
+            if record.altered:
                 detail = f"record {record.record_id} was changed in Argilla after it was pushed"
                 yield _anomaly("record altered", *where, detail, f"{record.record_id}:{asked.dataset_id}")
 

@@ -17,7 +17,7 @@ from seedgate.review.visible import normal_form, reveal, show, unshow
 from seedgate.review.wording import word_diff
 from seedgate.task import Field, Task
 
-__all__ = ["dataset_spec", "record_fields", "seen_hash", "shows_just", "spec_hash", "suggestions"]
+__all__ = ["DECISION", "dataset_spec", "record_fields", "seen_hash", "shows_just", "spec_hash", "suggestions"]
 
 DECISION, REASONS, COMMENT = "decision", "reasons", "comment"
 MEANING, NEAREST = "meaning", "nearest_seed"

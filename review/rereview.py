@@ -91,14 +91,20 @@ def _waits(facts: Facts) -> bool:
 def answered_rereview(facts: Facts) -> bool | None:
     """Whether the re-reviewer let the row pass; None if there is no answer that counts.
 
-    A row that its re-reviewer skipped did not pass: what is hard to judge may well be wrong.
+    A row that its re-reviewer skipped did not pass: what is hard to judge may well be wrong. An account that
+    approved the row under another name is no second person: its answer is none.
     """
     own = {
         id_: a
         for id_, a in facts.assignments.items()
         if a.why == "rereview" and a.candidate_id == facts.candidate_id
     }
-    heard = [h for h in facts.verdicts if h.verdict.record_id in own and fault(facts, h.verdict) is None]
+    first = {h.verdict.user_id for h in facts.verdicts if h.verdict.record_id not in own}
+    heard = [
+        h
+        for h in facts.verdicts
+        if h.verdict.record_id in own and h.verdict.user_id not in first and fault(facts, h.verdict) is None
+    ]
     if heard:
         return max(heard).verdict.decision == "approve"
     return False if own.keys() & facts.skipped else None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from seedgate.errors import LedgerError
 from seedgate.ledger import Event, Ledger
 from seedgate.records import Adjudication, Assignment, Case, Docket, Round, Verdict
 from seedgate.review.evidence import Heard, PushedDocket, PushedRound, Settled
@@ -200,6 +201,9 @@ def read_state(
         up_to: Number of the last event to take into account; all if not given.
         purpose: Which rounds to read: a verdict on a seed must never speak of a candidate of the same
             content, nor the other way round.
+
+    Raises:
+        LedgerError: An event about review is none that seedgate writes.
     """
     state = ReviewState()
     folds = _FOLDS if purpose == "candidates" else _SEED_FOLDS
@@ -209,7 +213,13 @@ def read_state(
             break
         if _is_elsewhere(event, purpose, others):
             continue
-        folds[event.kind](state, event, ledger)
+        try:
+            folds[event.kind](state, event, ledger)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # pydantic's are ValueErrors
+            raise LedgerError(
+                f"event {event.seq} ({event.kind}) was not written by seedgate: its payload does not fit",
+                hint="run `seedgate audit`; restore a backup from before it",
+            ) from error
         state.head = event.seq
     return state
 

@@ -12,7 +12,7 @@ from seedgate.errors import InputError
 from seedgate.records import Assignment, Round, Verdict
 from seedgate.review.answers import read_answer
 from seedgate.review.board import Account, DatasetSpec, StoredRecord, StoredResponse
-from seedgate.review.record_view import seen_hash, shows_just, spec_hash
+from seedgate.review.record_view import DECISION, seen_hash, shows_just, spec_hash
 from seedgate.task import Task
 
 __all__ = ["Asked", "Read", "in_utc", "pace", "read_verdict", "response_key"]
@@ -79,6 +79,8 @@ def read_verdict(
     problem = asked.problem()
     if record.altered:
         problem = problem or "the record was changed in Argilla after it was pushed"
+    if DECISION in record.suggested:
+        problem = problem or "the record has a decision pre-filled, which seedgate never does"
     if shown is None or not shows_just(shown, record.fields):
         problem = problem or "the record shows something else than was pushed"
     try:

@@ -78,15 +78,20 @@ def _funnel(ws: Workspace) -> View:
 
 
 def _releases(ws: Workspace) -> View:
-    rows, data = [], []
+    from seedgate.finetune import stated_bound
+
+    rows, data, said = [], [], []
     for event in ws.ledger.events("release.created"):
         counts = event.payload["counts"]
         rows.append(
             [event.subject, counts["seeds"], counts["approved"], counts["approved_simulated"], event.at[:16]]
         )
-        data.append({"name": event.subject, "at": event.at, **event.payload})
+        bound = stated_bound(ws, event)
+        if bound is not None:
+            said.append(f"{event.subject}: {bound}")
+        data.append({"name": event.subject, "at": event.at, **event.payload, "error_bound": as_json(bound)})
     text = table(["release", "seeds", "approved", "of them simulated", "made"], rows) if rows else ""
-    return View({"releases": data}, text)
+    return View({"releases": data}, "\n".join([text, *said]))
 
 
 def _recalled(ws: Workspace) -> View:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from seedgate.canonical import sha256
+from seedgate.ledger.shapes import shape_fault
 
 __all__ = ["GENESIS", "Event", "Fault", "NewEvent", "event_hash", "verify_chain"]
 
@@ -85,4 +86,13 @@ def verify_chain(rows: Iterable[Any]) -> Iterator[Fault]:
             given = ""
         if given != row.hash:
             yield Fault(where, "was changed after it was written: its hash does not match its content")
+        elif malformed := _malformed(row):
+            yield Fault(where, f"was not written by seedgate: {malformed}")
         prev, expected = row.hash, row.seq + 1
+
+
+def _malformed(row: Any) -> str | None:
+    try:
+        return shape_fault(row.kind, json.loads(row.payload))
+    except (TypeError, ValueError):
+        return "its payload is no JSON"

@@ -8,7 +8,7 @@ so that a body can be taken out for good while the chain that names its hash sta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,7 @@ from seedgate.ledger.erasure import TOMBSTONE, body_faults, compact, erase, eras
 from seedgate.ledger.foreign import foreign_objects, index_faults
 from seedgate.ledger.kinds import KINDS
 from seedgate.ledger.lease import Lease
+from seedgate.ledger.shapes import shape_fault
 
 __all__ = ["Ledger"]
 
@@ -124,7 +125,7 @@ class Ledger:
             if event.kind not in KINDS:
                 raise ValueError(f"unknown event kind {event.kind!r}")
         payloads = [canonical_json(event.payload) for event in batch]
-        texts = {sha256(body): body for event in batch for body in map(canonical_json, event.bodies)}
+        bodies = [[canonical_json(body) for body in event.bodies] for event in batch]
         if not batch:
             return []
         with schema.guard(self._engine, "writing"), schema.writing(self._engine) as connection:
@@ -136,7 +137,8 @@ class Ledger:
             at = max(datetime.now(UTC).isoformat(timespec="microseconds"), _last_at(connection, seq))
             written: list[Event] = []
             rows: list[dict[str, Any]] = []
-            for event, payload in zip(batch, payloads, strict=True):
+            texts: dict[str, str] = {}
+            for event, payload, own in zip(batch, payloads, bodies, strict=True):
                 if event.key is not None:
                     if event.key in known:
                         continue
@@ -146,6 +148,7 @@ class Ledger:
                 row = Event(seq, at, event.kind, event.subject, event.key, payload, prev, digest)
                 rows.append(row._asdict())
                 written.append(row._replace(payload=json.loads(payload)))
+                texts |= {sha256(body): body for body in own}
                 prev = digest
             missing = texts.keys() - _existing(connection, schema.bodies.c.hash, list(texts))
             if missing:
@@ -316,10 +319,13 @@ def _last_at(connection: Connection, seq: int) -> str:
 
 def _parsed(row: Any) -> Event:
     try:
-        payload: Mapping[str, Any] = json.loads(row.payload)
+        payload = json.loads(row.payload)
+        fault = shape_fault(row.kind, payload)
     except (TypeError, ValueError):
+        fault = "its payload is no JSON"
+    if fault is not None:
         raise LedgerError(
-            f"event {row.seq} ({row.kind}) was changed in the database: its payload is no JSON",
-            hint="run `seedgate audit`",
-        ) from None
+            f"event {row.seq} ({row.kind}) was not written by seedgate: {fault}",
+            hint="run `seedgate audit`; restore a backup from before it",
+        )
     return Event(row.seq, row.at, row.kind, row.subject, row.key, payload, row.prev_hash, row.hash)

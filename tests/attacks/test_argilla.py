@@ -230,6 +230,20 @@ class TestHalfAnswers:
         assert outcomes(ws, PUMP) == ["pending"]
 
     @attack(
+        "a decision is suggested, and the reviewer submits the page as it stands",
+        outcome="refused",
+        by="G3: no answer to a record with a decision pre-filled counts, and `pull` reports it",
+    )
+    def test_a_suggestion_that_is_submitted(self, ws: Workspace, server: FakeArgilla, anna: Reviewer) -> None:
+        question = next(q for q in server.datasets[0]["questions"] if q["name"] == "decision")
+        stored(server, PUMP)["suggestions"].append({"question_id": question["id"], "value": "approve"})
+        anna.answer(PUMP, "approve")
+        anna.answer(BOX, "approve")
+        assert [line for line in pull(ws).anomalies if line.startswith("decision suggested")]
+        assert outcomes(ws, PUMP, BOX) == ["pending", "approved"]
+        assert "pre-filled" in by_text(ws)[PUMP].reason
+
+    @attack(
         "an approval is pulled, then turned into a draft",
         outcome="refused",
         by="G9: a change that is seen on a surviving response",
@@ -670,7 +684,7 @@ class TestReplays:
 
         before = ws.ledger.last()
         monkeypatch.setattr(store, "datetime", Earlier)
-        (event,) = ws.ledger.append([NewEvent("cycle.started", "1", {})])
+        (event,) = ws.ledger.append([NewEvent("cycle.started", "1", {"target": 1, "simulated": False})])
         assert before is not None
         assert event.at >= before.at
 

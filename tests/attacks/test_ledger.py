@@ -281,3 +281,42 @@ class TestOtherTables:
         assert any("contradicts itself" in fault for fault in faults(released))
         with pytest.raises(RefusedError, match="contradicts itself"):
             verify_release(released, "r001")
+
+
+class TestMalformedEvents:
+    """Whoever can append events can append nonsense: it is named, and nothing is guessed from it."""
+
+    @attack(
+        "an event without what its kind always has is appended, the chain in order",
+        outcome="refused",
+        by="every command that reads it: one line that names the event; `audit` lists it",
+    )
+    @pytest.mark.parametrize(
+        ("kind", "payload", "told"),
+        [
+            ("verdict.recorded", {"decision": "approve"}, "its payload has no 'response_id'"),
+            ("quarantine.ended", ["stand"], "its payload is no JSON object"),
+            ("rereview.drawn", {"joined": "0" * 64, "rows": "all"}, "'rows' is str, not list"),
+        ],
+    )
+    def test_a_shapeless_event(self, released: Workspace, kind: str, payload: object, told: str) -> None:
+        (event,) = released.ledger.append([NewEvent(kind, "x", payload)])
+        with pytest.raises(LedgerError, match=f"event {event.seq} .*was not written by seedgate: .*{told}"):
+            release(released)
+        assert any(told in fault for fault in faults(released))
+        with pytest.raises(RefusedError, match="the ledger is damaged"):
+            train(released, "r001")
+
+    @attack(
+        "a verdict with a decision that does not exist is appended, the chain in order",
+        outcome="refused",
+        by="every command that reads it; `audit` says that it can't read on",
+    )
+    def test_an_impossible_verdict(self, released: Workspace) -> None:
+        given = released.ledger.last("verdict.recorded")
+        assert given is not None
+        forged = given.payload | {"decision": "approved by all"}
+        (event,) = released.ledger.append([NewEvent("verdict.recorded", given.subject, forged)])
+        with pytest.raises(LedgerError, match=f"event {event.seq} .*its payload does not fit"):
+            release(released)
+        assert any(f"event {event.seq}" in fault for fault in faults(released))

@@ -21,6 +21,7 @@ from seedgate.workspace import Workspace
 from tests.attacks.marking import attack
 from tests.attacks.tampering import copy_of, faults, forge_release, overwrite, released_texts
 from tests.finetune.reviewing import TEXTS, Reviewing
+from tests.review.scenarios import released as recorded_release
 
 EVIL = "Wire the money to this account."
 
@@ -348,18 +349,7 @@ class TestForgedEvents:
         by="`audit`: the release has no folder",
     )
     def test_a_release_of_nothing(self, approved: Workspace) -> None:
-        from seedgate.canonical import content_hash
-
-        ids = [event.subject for event in approved.ledger.events("candidate.created")]
-        payload = {
-            "manifest_hash": "0" * 64,
-            "content_hash": "",
-            "rows": 0,
-            "counts": {},
-            "head": {},
-            "ids": content_hash(ids),
-        }
-        approved.ledger.append([NewEvent("release.created", "r001", payload, bodies=(ids,))])
+        recorded_release(approved, *(e.subject for e in approved.ledger.events("candidate.created")))
         approved.guidelines_path.write_text("# Reviewing\n\nApprove less.\n")
         assert any("manifest.json: cannot be read" in fault for fault in faults(approved))
 
@@ -414,7 +404,7 @@ class TestCopies:
     )
     def test_a_copy(self, released: Workspace, tmp_path: Path) -> None:
         with copy_of(released, tmp_path / "copy") as copy:
-            released.ledger.append([NewEvent("cycle.started", "1", {})])
+            released.ledger.append([NewEvent("cycle.started", "1", {"target": 1, "simulated": False})])
             noted = released.ledger.head()[1]
             reviewing = Reviewing(copy)
             reviewing.approve(*reviewing.candidates(6)[4:])

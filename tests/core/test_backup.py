@@ -90,7 +90,8 @@ def test_it_is_one_state_while_others_write(ws: Workspace, tmp_path: Path) -> No
             number = 0
             while not stop.is_set():
                 number += 1
-                ledger.append([NewEvent("cycle.started", str(number), {}, None, (f"body {number}",))])
+                payload = {"target": 1, "simulated": False}
+                ledger.append([NewEvent("cycle.started", str(number), payload, None, (f"body {number}",))])
 
     writer = threading.Thread(target=write)
     writer.start()

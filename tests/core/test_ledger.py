@@ -16,6 +16,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -195,6 +196,13 @@ def test_a_payload_that_is_no_json_any_more_is_one_clear_line(ledger: Ledger) ->
 # -- bodies ------------------------------------------------------------------------------------------
 
 
+def test_an_event_that_is_left_out_brings_no_body(ledger: Ledger) -> None:
+    first = replace(note(1), key="once")
+    ledger.append([first])
+    ledger.append([replace(first, bodies=({"text": "late"},))])
+    assert dict(ledger.every_body()) == {}
+
+
 def test_a_body_is_kept_once_under_its_content_hash(ledger: Ledger) -> None:
     body = {"text": "Où est mon colis ?"}
     ledger.append([note(1, bodies=(body,)), note(2, bodies=(body, {"a": 1}))])
@@ -259,6 +267,16 @@ def test_a_batch_that_fails_in_the_database_writes_nothing(ledger: Ledger) -> No
     assert len(str(failed.value).splitlines()) == 1
     assert ledger.head() == (0, GENESIS)
     assert ledger.bodies([content_hash({"a": 1})]) == {}
+
+
+def test_a_trigger_that_somebody_planted_is_named_and_the_ledger_not_opened(ledger: Ledger) -> None:
+    for statement in BROKEN[ledger.url.partition(":")[0].partition("+")[0]]:
+        sql(ledger, statement)
+    assert [f"{fault.where} {fault.what}" for fault in ledger.verify()] == [
+        "table events has a trigger 'broken', which the ledger did not make"
+    ]
+    with pytest.raises(LedgerError, match="table events has a trigger 'broken'"):
+        Ledger.open(ledger.url)
 
 
 def test_large_batches_and_lookups_pass_the_databases_limits(ledger: Ledger) -> None:

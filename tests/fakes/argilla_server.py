@@ -363,6 +363,16 @@ class FakeArgilla:
         record.update(request.json, updated_at=self._now())
         return 200, _record(record, {"responses"})
 
+    def suggest(self, request: _Request) -> tuple[int, Any]:
+        record = self._find(request.place["id"])
+        if record is None:
+            raise Answer(404, {"detail": "Record not found"})
+        # Of the real server, too: the record's own time stamp stays as it was.
+        record["suggestions"].append(
+            {"question_id": request.json["question_id"], "value": request.json["value"]}
+        )
+        return 201, record["suggestions"][-1]
+
     def delete_record(self, request: _Request) -> tuple[int, Any]:
         record = self._find(request.place["id"])
         if record is None:
@@ -425,6 +435,7 @@ _ROUTES: list[tuple[str, str, str, _Call]] = [
     ("POST", f"me/datasets/{_ID}/records/search", "user", FakeArgilla.search),
     ("POST", "me/responses/bulk", "user", FakeArgilla.respond),
     ("PATCH", f"records/{_ID}", "owner", FakeArgilla.update_record),
+    ("PUT", f"records/{_ID}/suggestions", "owner", FakeArgilla.suggest),
     ("DELETE", f"records/{_ID}", "owner", FakeArgilla.delete_record),
     ("PUT", f"responses/{_ID}", "user", FakeArgilla.change_response),
     ("DELETE", f"responses/{_ID}", "user", FakeArgilla.change_response),

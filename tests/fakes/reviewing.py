@@ -118,6 +118,13 @@ class Owner(_Person):
         """The newest record that shows this text."""
         return [r for r in self.records() if unshow(r["fields"]["text"]) == text][-1]
 
+    def suggest(self, text: str, name: str, value: Any) -> None:
+        """Pre-fills a question of the record that shows this text."""
+        record = self.record(text)
+        questions = self.call("GET", f"datasets/{record['dataset_id']}/questions")["items"]
+        (id_,) = (question["id"] for question in questions if question["name"] == name)
+        self.call("PUT", f"records/{record['id']}/suggestions", json={"question_id": id_, "value": value})
+
     def delete_dataset(self) -> None:
         """Deletes the newest of them."""
         self.call("DELETE", f"datasets/{self.datasets()[-1]['id']}")

@@ -58,6 +58,7 @@ def ws(
     raw = [{"index": 0, "text": f"1. {SECRET}\n2. {OTHER}", "finish_reason": "stop"}]
     prompt = f"1. {SEED}\n2."
     done = {"raw_hash": content_hash(raw), "prompt_hash": content_hash(prompt), "cycle": 1, "completions": 1}
+    done |= {"index": 0, "fixed": {}, "seed_ids": []}
     ws.ledger.append([NewEvent("request.completed", "request", done, "request:request", (prompt, raw))])
     add_candidates(ws, {SECRET: "delivery", OTHER: "account"})
     push(ws, cycle=1)

@@ -54,7 +54,7 @@ class TestNames:
 
     def test_the_same_content_is_not_released_twice(self, approved: Workspace) -> None:
         first = release(approved)
-        approved.ledger.append([NewEvent("cycle.started", "1", {})])
+        approved.ledger.append([NewEvent("cycle.started", "1", {"target": 1, "simulated": False})])
         second = release(approved)
         assert second.created is False
         assert (second.name, second.manifest_hash) == (first.name, first.manifest_hash)

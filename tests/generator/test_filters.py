@@ -225,7 +225,11 @@ class TestChain:
                 NewEvent(
                     "candidate.created", earlier.id, {"provenance": provenance}, bodies=(earlier.fields,)
                 ),
-                NewEvent("verdict.recorded", earlier.id, {"decision": "reject"}),
+                NewEvent(
+                    "verdict.recorded",
+                    earlier.id,
+                    {"decision": "reject", "response_id": "one", "reviewer": "anna"},
+                ),
             ]
         )
         drop = FilterChain.for_workspace(tiny_workspace).check(earlier)

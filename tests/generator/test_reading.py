@@ -20,6 +20,7 @@ def request(number: int, cycle: int = 1) -> NewEvent:
         "fixed": {"label": "delivery"},
         "seed_ids": ["s1"],
         "completions": 2,
+        "raw_hash": "0" * 64,
     }
     return NewEvent("request.completed", f"c{cycle}-{number}", payload)
 

@@ -10,12 +10,22 @@ from fakes.reviewing import Owner, Reviewer
 
 from seedgate.canonical import content_hash
 from seedgate.errors import RefusedError
-from seedgate.ledger import NewEvent
 from seedgate.review import adjudicate, decisions, pull, push, push_cases
 from seedgate.review.state import read_state
 from seedgate.workspace import Workspace
 from tests.conftest import TINY_SEEDS
-from tests.review.scenarios import BOX, CARD, FEE, PUMP, MakeWorkspace, by_text, outcomes, reviewers, settings
+from tests.review.scenarios import (
+    BOX,
+    CARD,
+    FEE,
+    PUMP,
+    MakeWorkspace,
+    by_text,
+    outcomes,
+    released,
+    reviewers,
+    settings,
+)
 
 CLASH = TINY_SEEDS["delivery"][0]  # a seed's input, with another label
 
@@ -44,11 +54,6 @@ def disputed(make: MakeWorkspace, *texts: str, **review: Any) -> Workspace:
 
 def adjudicator(ws: Workspace) -> Reviewer:
     return Reviewer(ws, ws.config.review.adjudicator)
-
-
-def released(ws: Workspace, *ids: str) -> None:
-    payload = {"ids": content_hash(list(ids))}
-    ws.ledger.append([NewEvent("release.created", "r001", payload, bodies=(list(ids),))])
 
 
 class CaseScenarios:

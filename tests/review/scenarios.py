@@ -15,7 +15,7 @@ from fakes.reviewing import Owner, Reviewer
 
 from seedgate.canonical import content_hash
 from seedgate.errors import ConfigError, RefusedError
-from seedgate.finetune import release
+from seedgate.finetune import redact, release
 from seedgate.ledger import NewEvent
 from seedgate.records import Decision
 from seedgate.review import (
@@ -28,6 +28,7 @@ from seedgate.review import (
     push,
     review_status,
 )
+from seedgate.review.visible import unshow
 from seedgate.workspace import Workspace
 from tests.review.conftest import TEXTS
 
@@ -60,6 +61,19 @@ def reviewers(ws: Workspace) -> tuple[str, ...]:
 
 def settings(**review: Any) -> dict[str, Any]:
     return {"settings": {"review": review}}
+
+
+def released(ws: Workspace, *ids: str) -> None:
+    """As if a release had these candidates."""
+    payload = {
+        "manifest_hash": "0" * 64,
+        "content_hash": "0" * 64,
+        "rows": len(ids),
+        "counts": {},
+        "head": {},
+        "ids": content_hash(list(ids)),
+    }
+    ws.ledger.append([NewEvent("release.created", "r001", payload, bodies=(list(ids),))])
 
 
 class Scenarios:
@@ -308,15 +322,38 @@ class Scenarios:
         declare_compatible(ws, earlier[:12], by="zoe", statement="only the wording changed")
         assert outcomes(ws, PUMP, BOX) == ["approved", "approved"]
 
+    def test_a_decision_that_somebody_pre_fills_does_not_count(self, review_workspace: MakeWorkspace) -> None:
+        ws = review_workspace(one_reviewer=True)
+        push(ws, cycle=1)
+        with Owner(ws) as owner, Reviewer(ws, reviewers(ws)[0]) as anna:
+            owner.suggest(PUMP, "decision", "approve")
+            anna.answer(PUMP, "approve")
+            anna.answer(BOX, "approve")
+            assert any(line.startswith("decision suggested") for line in pull(ws).anomalies)
+        assert outcomes(ws, PUMP, BOX) == ["pending", "approved"]
+        assert "pre-filled" in by_text(ws)[PUMP].reason
+
+    def test_a_redacted_row_is_gone_from_argilla(self, review_workspace: MakeWorkspace) -> None:
+        ws = review_workspace(one_reviewer=True)
+        push(ws, cycle=1)
+        with Owner(ws) as owner, Reviewer(ws, reviewers(ws)[0]) as anna:
+            anna.answer(PUMP, "approve")
+            pull(ws)
+            id_ = by_text(ws)[PUMP].candidate_id
+            redact(ws, id_, by="A Person", reason="asked for it")
+            left = {unshow(record["fields"]["text"]) for record in owner.records()}
+            assert PUMP not in left
+            assert BOX in left
+            assert PUMP not in {unshow(record["fields"]["text"]) for record in anna.records()}
+        assert decisions(ws)[id_].outcome == "void"
+
     def test_a_change_after_the_release_recalls_the_row(self, review_workspace: MakeWorkspace) -> None:
         ws = review_workspace(one_reviewer=True)
         push(ws, cycle=1)
         with Reviewer(ws, reviewers(ws)[0]) as anna:
             anna.answer(PUMP, "approve")
             pull(ws)
-            ids = [by_text(ws)[PUMP].candidate_id]
-            payload = {"ids": content_hash(ids)}
-            ws.ledger.append([NewEvent("release.created", "r001", payload, bodies=(ids,))])
+            released(ws, by_text(ws)[PUMP].candidate_id)
             anna.answer(PUMP, "reject")
         assert pull(ws).recalled == 1
         assert outcomes(ws, PUMP) == ["void"]

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fakes.reviewing import Owner, Reviewer
 
-from seedgate.canonical import content_hash
 from seedgate.errors import InputError, RefusedError
-from seedgate.ledger import NewEvent
 from seedgate.records import Assignment, Decision
 from seedgate.review import adjudicate, decisions, open_assignments, pull, push, review_status
+from seedgate.review.evidence import Heard
 from seedgate.review.facts import decide_all, facts_of
 from seedgate.review.release_bound import ErrorBound, error_bound
-from seedgate.review.rereview import draw_rows
+from seedgate.review.rereview import answered_rereview, draw_rows
 from seedgate.review.state import Born, Draw, ReviewState, read_state
 from seedgate.workspace import Workspace
 from tests.review.conftest import TEXTS
+from tests.review.scenarios import released
 
 MakeWorkspace = Callable[..., Workspace]
 FIRST = dict(list(TEXTS.items())[:4])
@@ -43,6 +44,10 @@ def approved_by_first(ws: Workspace) -> list[str]:
 
 def rereviews(ws: Workspace) -> list[Assignment]:
     return [a for a in read_state(ws.ledger).assignments.values() if a.why == "rereview"]
+
+
+def _as(heard: Heard, account: str) -> Heard:
+    return heard._replace(verdict=heard.verdict.model_copy(update={"user_id": account}))
 
 
 def text_of(ws: Workspace, id_: str) -> str:
@@ -143,7 +148,7 @@ class TestAnswers:
     ) -> None:
         ws = review_workspace(rows=FIRST, **settings(adjudicator="zoe"))
         ids = approved_by_first(ws)
-        ws.ledger.append([NewEvent("release.created", "r001", {"ids": content_hash(ids)}, bodies=(ids,))])
+        released(ws, *ids)
         push(ws, cycle=1, rereview=4)
         with Reviewer(ws, "ben") as ben:
             ben.answer(text_of(ws, ids[1]), "reject")
@@ -153,6 +158,23 @@ class TestAnswers:
         recalled = ws.ledger.last("row.recalled")
         assert recalled is not None
         assert (recalled.subject, recalled.payload["release"]) == (ids[1], "r001")
+
+    def test_an_account_under_a_new_name_is_no_second_person(self, review_workspace: MakeWorkspace) -> None:
+        ws = review_workspace(rows=FIRST, **settings(rereview=0.6))
+        approved_by_first(ws)
+        push(ws, cycle=1, rereview=4)
+        with Reviewer(ws, "ben") as ben:
+            for text in FIRST:
+                ben.answer(text, "approve")
+        pull(ws)
+        assert (bound(ws).judged, bound(ws).if_none_missed) == (4, 0)
+        state = read_state(ws.ledger)
+        anna = next(h.verdict.user_id for h in state.verdicts.values() if h.verdict.reviewer == "anna")
+        facts = [
+            replace(f, verdicts=tuple(_as(h, anna) for h in f.verdicts))
+            for f in facts_of(ws, state, ws.guidelines()[1])
+        ]
+        assert {answered_rereview(f) for f in facts} == {None}
 
     def test_who_looked_again_does_not_settle_what_follows(self, review_workspace: MakeWorkspace) -> None:
         ws = review_workspace(rows=FIRST, one_reviewer=True, **settings(adjudicator="zoe"))
