@@ -57,7 +57,8 @@ def adjudicate(
         )
     if any(a.candidate_id == candidate_id and a.reviewer == by for a in state.assignments.values()):
         raise RefusedError(
-            f"{by!r} looked at candidate {candidate_id[:12]} in re-review: it is settled by another"
+            f"{by!r} looked at candidate {candidate_id[:12]} in re-review: it is settled by another",
+            hint="name another person in [review] adjudicator; until then the row stays set aside and blocks nothing",
         )
     settled = Adjudication(
         candidate_id=candidate_id,

@@ -131,7 +131,7 @@ def to_stored(item: Mapping[str, Any], names: Mapping[str, str]) -> StoredRecord
             for r in item.get("responses") or ()
         ),
         altered=item["updated_at"] != item["inserted_at"],
-        suggested=frozenset(names[s["question_id"]] for s in item.get("suggestions") or ()),
+        suggested=frozenset(names.get(s["question_id"], "") for s in item.get("suggestions") or ()),
     )
 
 
