@@ -8,13 +8,14 @@ from seedgate.seeds.findings import CheckReport, Finding
 from seedgate.seeds.locking import LockReport, evaluation_set, lock, set_hash, standing_lock
 from seedgate.seeds.near import NearIndex
 from seedgate.seeds.power import smallest_difference
-from seedgate.seeds.reading import Progress, read_examples
+from seedgate.seeds.reading import ColumnUse, Progress, column_uses, read_examples
 from seedgate.seeds.signoff import added, candidate_index, seed_rows, verify
 from seedgate.seeds.verified import Baseline, baseline, verified_seeds
 
 __all__ = [
     "Baseline",
     "CheckReport",
+    "ColumnUse",
     "Finding",
     "LockReport",
     "NearIndex",
@@ -24,6 +25,7 @@ __all__ = [
     "candidate_index",
     "check",
     "check_workspace",
+    "column_uses",
     "column_values",
     "create_workspace",
     "evaluation_set",

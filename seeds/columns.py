@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from seedgate.errors import InputError
-from seedgate.seeds.sources import Problem, open_source
+from seedgate.seeds.rows import Problem
+from seedgate.seeds.sources import open_source
 
 __all__ = ["column_values"]
 

@@ -6,14 +6,16 @@ import difflib
 import json
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from seedgate.errors import InputError
 from seedgate.records import Example
-from seedgate.seeds.sources import Problem, RawRow, open_source
+from seedgate.seeds.rows import Problem, RawRow
+from seedgate.seeds.sources import open_source
 from seedgate.task import Field, Task
 
-__all__ = ["Progress", "read_examples"]
+__all__ = ["ColumnUse", "Progress", "column_uses", "read_examples"]
 
 Progress = Callable[[int, int, str], None]
 """Told (done, total, note) from time to time; total is 0 where it isn't known beforehand."""
@@ -34,7 +36,7 @@ def read_examples(
     """The examples of a file, a folder saved by `datasets`, or a dataset of the hub.
 
     Args:
-        source: A .jsonl, .ndjson, .csv or .tsv file, a folder, or a hub name.
+        source: A .jsonl, .ndjson, .json, .csv, .tsv or .parquet file, a folder, or a hub name.
         task: What a row must look like.
         mapping: Source column to the task field it holds, or to "" for a column to drop.
         split: Which split of a dataset.
@@ -73,6 +75,33 @@ def read_examples(
     if on_progress:
         on_progress(count, count, f"read {source}")
     return list(examples.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnUse:
+    """What becomes of a column. `field`: a field of the task, `tags`, or "" if it is left out."""
+
+    column: str
+    field: str
+    first: str
+
+
+def column_uses(
+    source: str,
+    task: Task,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    split: str = "train",
+    tags_column: str = "tags",
+) -> list[ColumnUse]:
+    """Each column of the first row: what becomes of it, and its first value.
+
+    Args: as for `read_examples`, which says whether the rows fit.
+    """
+    columns = _Columns(task, mapping or {}, tags_column)
+    row = next((row for row in open_source(source, split=split) if isinstance(row, RawRow)), None)
+    values = row.values.items() if row is not None else ()
+    return [ColumnUse(column, columns.target(column), _shown(str(value))) for column, value in values]
 
 
 def _take(row: RawRow | Problem, columns: _Columns, examples: dict[str, Example]) -> Problem | None:
@@ -128,7 +157,7 @@ class _Columns:
         self.task = task
         self._names = [field.name for field in task.fields]
         self._tags_column = tags_column
-        self._mapping = dict(mapping)
+        self._mapping = _turn_fields(task) | dict(mapping)
         self._unseen = set(mapping)
         targets = [target for target in mapping.values() if target]
         for target in targets:
@@ -145,7 +174,7 @@ class _Columns:
         tags: tuple[str, ...] = ()
         for column, value in row.values.items():
             self._unseen.discard(column)
-            target = self._mapping.get(column, "tags" if column == self._tags_column else column)
+            target = self.target(column)
             if not target:
                 continue
             if target == "tags":
@@ -159,6 +188,11 @@ class _Columns:
             else:
                 fields[target] = self._value(target, value, row.cells)
         return fields, tags
+
+    def target(self, column: str) -> str:
+        """The field (or `tags`) that a column holds; "" if it is dropped."""
+        same = "tags" if column == self._tags_column else column
+        return str(self._mapping.get(column, same))
 
     def all_seen(self, source: str) -> None:
         """InputError for a mapped column that no row had."""
@@ -186,6 +220,15 @@ class _Columns:
         near, known = self._near(column)
         name = _shown(column)
         return f"{known} rename it with --map {name}={near or 'FIELD'}, or drop it with --map {name}="
+
+
+def _turn_fields(task: Task) -> dict[str, str]:
+    """What the turns of a chat hold, where the task leaves no choice."""
+    names = {field.name for field in task.fields}
+    asked = [f.name for f in task.fields if f.role == "input" and f.type == "text" and f.required]
+    answers = [f.name for f in task.fields if f.role == "output"]
+    only = {"user": asked, "assistant": answers}
+    return {turn: fields[0] for turn, fields in only.items() if len(fields) == 1 and turn not in names}
 
 
 def _shown(name: str) -> str:

@@ -1,7 +1,8 @@
-"""Raw rows out of files: JSON lines, CSV, TSV, and whatever the `datasets` library opens.
+"""Raw rows out of files: JSON, JSON lines, CSV, TSV, Parquet, and whatever the `datasets` library opens.
 
 Each source yields `RawRow`s or, for a line that is no row, a `Problem`; both know the place they came from.
-What makes the rest unreadable, too, is raised.
+What makes the rest unreadable, too, is raised. A row that is a chat has its turns as columns
+(seedgate.seeds.chats).
 """
 
 from __future__ import annotations
@@ -9,39 +10,25 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from seedgate.canonical import strict_loads
 from seedgate.errors import InputError
+from seedgate.seeds.chats import with_turns
+from seedgate.seeds.columnar import dataset_rows, parquet_rows
+from seedgate.seeds.rows import Problem, RawRow
 
-__all__ = ["Problem", "RawRow", "open_source"]
+__all__ = ["open_source"]
 
 JSON_LINES = (".jsonl", ".ndjson")
 DELIMITED = {".csv": ",", ".tsv": "\t"}
 MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_JSON_BYTES = 512 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-
-
-@dataclass(frozen=True, slots=True)
-class RawRow:
-    """One row as found. `cells`: whether every value is text from a table (CSV), lists included."""
-
-    place: str
-    values: Mapping[str, Any]
-    cells: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong at a place."""
-
-    place: str
-    what: str
 
 
 def open_source(source: str, *, split: str) -> Iterator[RawRow | Problem]:
@@ -54,19 +41,26 @@ def open_source(source: str, *, split: str) -> Iterator[RawRow | Problem]:
         raise InputError(
             "the name of a source of examples is empty", hint="give a file, a folder or a dataset"
         )
-    path = Path(source)
+    return map(with_turns, _rows(source, Path(source), split))
+
+
+def _rows(source: str, path: Path, split: str) -> Iterator[RawRow | Problem]:
     suffix = path.suffix.lower()
     if path.is_dir() or (not path.exists() and _may_be_hub_name(source, path)):
-        return _dataset(source, path, split)
+        return dataset_rows(source, path, split)
     if not path.is_file():
         raise InputError(f"{source}: no such file or folder", hint="check the path")
     if suffix in JSON_LINES:
         return _json_lines(path)
+    if suffix == ".json":
+        return _json(path)
     if suffix in DELIMITED:
         return _table(path, DELIMITED[suffix])
+    if suffix == ".parquet":
+        return parquet_rows(path)
     raise InputError(
         f"{source}: a {suffix or 'suffixless'} file is not read",
-        hint="give .jsonl (one JSON object per line), .csv, .tsv, or a folder saved by `datasets`",
+        hint="give .jsonl (one JSON object per line), .json, .csv, .tsv, .parquet, or a folder saved by `datasets`",
     )
 
 
@@ -130,12 +124,42 @@ def _json_lines(path: Path) -> Iterator[RawRow | Problem]:
         except ValueError as error:
             yield Problem(place, f"malformed JSON: {error}")
             continue
-        if isinstance(value, dict):
-            yield RawRow(place, value)
-        else:
-            kinds = {list: "an array", str: "a string", type(None): "null", bool: "true or false"}
-            found = kinds.get(type(value), "a number")
-            yield Problem(place, f"{found} instead of an object: write one JSON object per line")
+        yield _object(place, value, "write one JSON object per line")
+
+
+def _object(place: str, value: Any, advice: str) -> RawRow | Problem:
+    if isinstance(value, dict):
+        return RawRow(place, value)
+    kinds = {list: "an array", str: "a string", type(None): "null", bool: "true or false"}
+    return Problem(place, f"{kinds.get(type(value), 'a number')} instead of an object: {advice}")
+
+
+def _json(path: Path) -> Iterator[RawRow | Problem]:
+    """The objects of an array, or of the one array in an object; counted from 1."""
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise InputError(
+            f"{path}: a JSON file of more than {MAX_JSON_BYTES >> 20} MB",
+            hint="write it as .jsonl, a row per line",
+        )
+    text = "\n".join(line for _, line in _lines(path))
+    try:
+        whole = strict_loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{_at(path, error.lineno)}: malformed JSON at column {error.colno}: {error.msg.lower()}"
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{path}: malformed JSON: {error}") from None
+    arrays = (
+        [value for value in whole.values() if isinstance(value, list)] if isinstance(whole, dict) else [whole]
+    )
+    if len(arrays) != 1 or not isinstance(arrays[0], list):
+        raise InputError(
+            f"{path}: holds no array of rows",
+            hint="give an array of objects, or .jsonl with an object per line",
+        )
+    for number, value in enumerate(arrays[0], 1):
+        yield _object(f"{path.name}:{number}", value, "give an array of objects")
 
 
 def _table(path: Path, delimiter: str) -> Iterator[RawRow | Problem]:
@@ -168,50 +192,3 @@ def _delimiter(path: Path, usual: str) -> str:
     """Spreadsheets of many countries write CSV with semicolons."""
     first = next((line for _, line in _lines(path)), "")
     return ";" if usual == "," and ";" in first and "," not in first else usual
-
-
-# -- the datasets library ----------------------------------------------------------------------------
-
-
-def _dataset(source: str, path: Path, split: str) -> Iterator[RawRow | Problem]:
-    data = _open_dataset(source, path, split)
-    return _dataset_rows(path.resolve().name if path.is_dir() else source, data)
-
-
-def _dataset_rows(name: str, data: Any) -> Iterator[RawRow | Problem]:
-    """Rows counted from 1; numbers of class labels become their names."""
-    features = data.features or {}
-    for number, row in enumerate(data, 1):
-        yield RawRow(
-            f"{name}:{number}", {key: _named(features.get(key), value) for key, value in row.items()}
-        )
-
-
-def _named(feature: Any, value: Any) -> Any:
-    if isinstance(value, list):
-        return [_named(getattr(feature, "feature", None), item) for item in value]
-    # -1 is the library's word for "no label"; the task will refuse it.
-    is_label = hasattr(feature, "int2str") and isinstance(value, int) and value >= 0
-    return feature.int2str(value) if is_label else value
-
-
-def _open_dataset(source: str, path: Path, split: str) -> Any:
-    try:
-        import datasets
-    except ModuleNotFoundError:
-        raise InputError(
-            f"{source}: reading datasets needs the `datasets` library", hint="pip install 'seedgate[train]'"
-        ) from None
-    saved = path.is_dir() and any((path / mark).is_file() for mark in ("state.json", "dataset_dict.json"))
-    try:
-        data = datasets.load_from_disk(source) if saved else datasets.load_dataset(source, split=split)
-    except Exception as error:
-        # The library lets any of its parts' errors through: HTTP, hub, Arrow, file system.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        hint = "check the folder" if path.exists() else "check the name and the network, or give a local file"
-        raise InputError(f"{source}: datasets cannot open it: {reason[:200]}", hint=hint) from None
-    if isinstance(data, datasets.DatasetDict):
-        if split not in data:
-            raise InputError(f"{source}: no split {split!r}", hint=f"choose one of {', '.join(data)}")
-        return data[split]
-    return data

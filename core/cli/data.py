@@ -27,7 +27,8 @@ GUIDELINES = """# Guidelines for reviewers
 def init(
     folder: Annotated[Path, typer.Argument(help="The new workspace's folder.")],
     seeds: Annotated[
-        str | None, typer.Option(help="Verified examples: JSONL, CSV, or a datasets folder or name.")
+        str | None,
+        typer.Option(help="Verified examples: JSON, JSONL, CSV, Parquet, or a datasets folder or name."),
     ] = None,
     evaluation: Annotated[
         str | None, typer.Option("--eval", help="Evaluation examples, disjoint from the seeds.")
@@ -48,15 +49,21 @@ def init(
             help="Allow a program to review under this name (simulated...), for demos and tests; fixed for good."
         ),
     ] = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Make a workspace from a verified baseline.
+
+    Rows may be Alpaca's (instruction, input, output), or one exchange of OpenAI's `messages` or ShareGPT's
+    `conversations`: those become the columns system, user and assistant. --dry-run shows what becomes of each column.
 
     Examples:
 
     seedgate init support --example support-desk
 
     seedgate init bank --seeds seeds.csv --eval test.csv --map category=label
+
+    seedgate init helper --task instruction --seeds chats.jsonl --map system= --dry-run
     """
     from seedgate.seeds import create_workspace, example_workspace
 
@@ -64,6 +71,10 @@ def init(
     if example is not None:
         if example != "support-desk":
             raise InputError(f"no shipped example {example!r}", hint="use --example support-desk")
+        if dry_run:
+            raise InputError(
+                "--dry-run shows what becomes of --seeds", hint="the example is read as it stands"
+            )
         ws = example_workspace(folder, reviewers=reviewers, simulated_reviewer=simulated_reviewer)
     else:
         if seeds is None:
@@ -72,6 +83,9 @@ def init(
         table = _task_table(folder, task, task_file, seeds, columns)
         rows, measured = _read(folder, table, seeds, evaluation, columns)
         text = _text(guidelines) if guidelines else GUIDELINES
+        if dry_run:
+            _show_plan(folder, table, seeds, columns, (rows, measured), json=json)
+            return
         ws = create_workspace(
             folder,
             name=table["name"],
@@ -89,6 +103,28 @@ def init(
             "next: seedgate seeds check; seedgate seeds verify --by YOU; seedgate seeds lock; seedgate up"
         )
         emit({"root": str(ws.root), "seeds": count, "evaluation": measured_count}, text, json_output=json)
+
+
+def _show_plan(
+    folder: Path,
+    task: dict[str, Any],
+    seeds: str,
+    columns: dict[str, str],
+    read: tuple[Any, Any],
+    *,
+    json: bool,
+) -> None:
+    from seedgate.seeds import column_uses
+
+    uses = column_uses(seeds, _task(folder, task), mapping=columns)
+    rows, measured = read
+    shown = table(
+        ["column", "becomes", "first value"], [[u.column, u.field or "(left out)", u.first] for u in uses]
+    )
+    labels = f"labels: {', '.join(task['labels'])}\n" if "labels" in task else ""
+    text = f"{shown}\n{labels}{len(rows)} seeds, {len(measured)} evaluation examples; nothing was written"
+    plan = {"columns": uses, "task": task, "seeds": len(rows), "evaluation": len(measured), "dry_run": True}
+    emit(plan, text, json_output=json)
 
 
 def _lines(path: Path) -> int:
@@ -143,12 +179,17 @@ def _read(
     folder: Path, table: dict[str, Any], seeds: str, evaluation: str | None, columns: dict[str, str]
 ) -> tuple[Any, Any]:
     from seedgate.seeds import read_examples
+
+    task = _task(folder, table)
+    rows = read_examples(seeds, task, mapping=columns)
+    return rows, read_examples(evaluation, task, mapping=columns) if evaluation else []
+
+
+def _task(folder: Path, table: dict[str, Any]) -> Any:
     from seedgate.workspace import load_task
 
     file = str(table.get("class", "")).partition(":")[0]
-    task = load_task(folder.resolve() if (folder / file).is_file() else Path.cwd(), table)
-    rows = read_examples(seeds, task, mapping=columns)
-    return rows, read_examples(evaluation, task, mapping=columns) if evaluation else []
+    return load_task(folder.resolve() if (folder / file).is_file() else Path.cwd(), table)
 
 
 def check(workspace: WorkspaceDir = Path(), json: Json = False) -> None:

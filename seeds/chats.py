@@ -1,0 +1,68 @@
+"""Rows that are chats: OpenAI's `messages`, ShareGPT's `conversations`.
+
+One exchange becomes the columns `system`, `user` and `assistant`, which are mapped to the task's fields as any
+others are. OpenAI's form: developers.openai.com/api/docs/guides/fine-tuning; ShareGPT's as FastChat and Axolotl
+read it: `from` is human, gpt or system.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seedgate.seeds.rows import Problem, RawRow
+
+__all__ = ["TURNS", "with_turns"]
+
+TURNS = ("system", "user", "assistant")
+"""The columns that a chat becomes."""
+
+_LISTS = ("messages", "conversations")
+_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "developer": "system"}
+
+
+def with_turns(row: RawRow | Problem) -> RawRow | Problem:
+    """The row with its turns as columns, if it is a chat; what is wrong with it, if it is more than one exchange."""
+    if isinstance(row, Problem):
+        return row
+    name = next((name for name in _LISTS if _is_chat(row.values.get(name))), None)
+    if name is None:
+        return row
+    turns: list[tuple[str, str]] = []
+    for turn in row.values[name]:
+        role, text = _turn(turn)
+        if role not in TURNS or text is None:
+            return Problem(
+                row.place, f"{name}: a turn that is no text of system, user or assistant: {_shown(turn)}"
+            )
+        turns.append((role, text))
+    roles = [role for role, _ in turns if role != "system"]
+    if roles != ["user", "assistant"] or [role for role, _ in turns[1:]].count("system"):
+        return Problem(
+            row.place,
+            f"{name}: {len(roles)} turns; an example is one question with its answer: make a row of each exchange",
+        )
+    rest = {key: value for key, value in row.values.items() if key != name}
+    columns = {role: text for role, text in turns if role != "system" or text.strip()}
+    twice = sorted(rest.keys() & columns.keys())
+    if twice:
+        return Problem(row.place, f"{name}: the row has a column {twice[0]!r} besides")
+    return RawRow(row.place, columns | rest)
+
+
+def _is_chat(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(turn, dict) for turn in value)
+
+
+def _turn(turn: dict[str, Any]) -> tuple[str, str | None]:
+    role = str(turn.get("role") or turn.get("from") or "")
+    content = turn["content"] if "content" in turn else turn.get("value")
+    if isinstance(content, list):  # OpenAI's parts: only text can be an example's field
+        parts = [part.get("text") if isinstance(part, dict) else None for part in content]
+        texts = [part for part in parts if isinstance(part, str)]
+        content = "".join(texts) if texts and len(texts) == len(parts) else None
+    return _ROLES.get(role, role), content if isinstance(content, str) else None
+
+
+def _shown(turn: dict[str, Any]) -> str:
+    text = repr(turn)
+    return text if len(text) <= 80 else text[:77] + "..."
