@@ -11,7 +11,8 @@ and gives the coverage twice, with the exact 95 % interval of its own: `once`, f
 step, and `always`, for somebody who adds reviews until the bound passes, counted as a failure if the bound was below
 the truth at any step. The bound's assumptions hold where errors are as hard as controls and reviewers don't share
 them: there coverage must be at least .95. `size` compares the median bound after the last step with that of an
-oracle, which is told the re-reviewer's sensitivity and uses the exact bound for a sample size fixed beforehand.
+oracle, which is told the re-reviewer's sensitivity and uses the exact bound for a sample size fixed beforehand: at
+most 1.5 in each of those cells.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
 from scipy.stats import binomtest
 
 from seedgate.review.bound import (
@@ -44,7 +44,7 @@ TARGET = 1.5
 SIZE, STEPS = 600, tuple(range(30, 301, 30))
 PASSES_RIGHT = 0.95  # share of right candidates that a reviewer approves
 WORST_MISS = 0.95
-GRID = [Cell(STEP ** -(i + 1), STEP**-i, 0.0) for i in range(math.ceil(-math.log(LEAST) / math.log(STEP)))]
+GRID = [Cell(STEP ** -(i + 1), 0.0) for i in range(math.ceil(-math.log(LEAST) / math.log(STEP)))]
 
 
 class Setting(NamedTuple):
@@ -129,7 +129,7 @@ class Bounds:
         """[found, cell, wrong rows]: the smallest log e-value against this many wrong rows or more."""
         if seen not in self._evidence:
             stratum = Stratum(SIZE, seen, min(self.most_found, seen))
-            evidence = np.logaddexp(*log_evidence(stratum, GRID))
+            evidence = np.logaddexp.reduce(log_evidence(stratum, GRID))
             least = np.minimum.accumulate(evidence[..., ::-1], axis=-1)[..., ::-1]
             self._evidence[seen] = np.nextafter(least.astype(np.float32), np.float32(-np.inf))
         return self._evidence[seen]
@@ -139,9 +139,7 @@ class Bounds:
 def oracle(seen: int, found: int, sensitivity: float) -> int:
     """Exact bound for a sample size fixed beforehand: the largest number with P(found or fewer) > alpha."""
     logs = found_given_wrong(SIZE, seen, found, np.array([sensitivity]))[:, 0]
-    d = np.arange(found + 1)[:, None]
-    orders = gammaln(seen + 1) - gammaln(d + 1) - gammaln(seen - d + 1)
-    return int(np.flatnonzero(np.exp(logs + orders).sum(axis=0) > ALPHA)[-1]) - found
+    return int(np.flatnonzero(np.exp(logs).sum(axis=0) > ALPHA)[-1]) - found
 
 
 def bounds_of(bounds: Bounds, found: Any, missed: Any, harder: float) -> Any:
@@ -214,18 +212,19 @@ def main() -> None:
         print(line(cell, row), flush=True)
     sound = [row for cell, row in rows.items() if cell.holds]
     sizes = [row["median"] / max(row["oracle"], 1) for row in sound]
+    middle = float(np.median(sizes))
     least = min(row["always"][0] for row in sound)
     failing = sum(row["always"][2] < 1 - ALPHA for row in (*sound, *informed.values()))
     broken = sum(row["always"][2] < 1 - ALPHA for cell, row in rows.items() if not cell.holds)
     print(
         f"\nassumptions hold in {len(sound)} cells: least coverage always {least:.4f}; sizes {min(sizes):.2f} to"
-        f" {max(sizes):.2f}. They do not in {len(rows) - len(sound)}: coverage is below .95 in {broken} of these."
-        f" {time.perf_counter() - began:.0f} s"
+        f" {max(sizes):.2f}, median {middle:.2f}. They do not in {len(rows) - len(sound)}: coverage is below .95 in"
+        f" {broken} of these. {time.perf_counter() - began:.0f} s"
     )
-    value = float(np.median(sizes))
+    value = max(sizes)
     result = {"name": "gate_bound", "value": value, "baseline": 1.0, "ratio": value, "target": TARGET}
     ok = value <= TARGET and not failing
-    print(json.dumps(result | {"coverage": least, "rounds": rounds, "ok": ok}))
+    print(json.dumps(result | {"median": middle, "coverage": least, "rounds": rounds, "ok": ok}))
 
 
 if __name__ == "__main__":

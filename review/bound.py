@@ -34,12 +34,12 @@ __all__ = [
 
 ALPHA = 0.05
 
-FEWER_WRONG = ((0.15, 0.5), (0.5, 0.5))
-FEWER_MISSED = ((0.5, 0.5), (0.8, 0.5))
+FEWER_WRONG = ((0.2, 0.6), (0.55, 0.4))
+FEWER_MISSED = ((0.5, 0.2), (0.8, 0.8))
 """Each hypothesis is compared with these shares of its wrong rows, and of its misses, weighted as the second
 numbers say. Only the size of the bound depends on them; docs/log.md has how they were chosen."""
 
-DATA, BOTH, CONTROLS = 0.68, 0.30, 0.02
+DATA, BOTH, CONTROLS = 0.58, 0.40, 0.02
 """Weights of the e-values of the re-reviews alone, of both multiplied, and of the controls alone; they sum to 1."""
 
 STEP, LEAST = 1.02, 0.05
@@ -87,10 +87,9 @@ class BadControls:
 
 
 class Cell(NamedTuple):
-    """A range of sensitivities, and the log of the e-value of re-reviews that excludes it."""
+    """A range of sensitivities, by its lowest, and the log of the e-value of re-reviews that excludes it."""
 
     low: float
-    high: float
     threshold: float
 
 
@@ -132,7 +131,7 @@ def sensitivity_cells(
 ) -> list[Cell] | None:
     """The sensitivities that controls alone do not exclude; None if those go down to nothing."""
     if controls is None:
-        return [Cell(1.0, 1.0, -math.log(alpha))]
+        return [Cell(1.0, -math.log(alpha))]
     cells: list[Cell] = []
     high = 1.0
     while high > LEAST:
@@ -143,7 +142,7 @@ def sensitivity_cells(
         needed = (1 / alpha - CONTROLS * evidence) / (DATA + BOTH * evidence)
         if needed <= 0:  # and so for every lower one: the evidence only grows from here
             return cells
-        cells.append(Cell(low, high, math.log(needed)))
+        cells.append(Cell(low, math.log(needed)))
         high = low
     return None
 
@@ -206,21 +205,23 @@ def log_evidence(stratum: Stratum, cells: Sequence[Cell]) -> Floats:
 
     Infinite where the number is impossible. Whatever was found is also tried as if some of it had not been:
     the bound must not fall when more is found, or a re-reviewer who catches more than the hypothesis says, or
-    too much, would lower it.
+    too much, would lower it. So the lowest sensitivity of a cell stands for the others in it.
     """
     import numpy as np
-    from scipy.special import xlog1py, xlogy
+    from scipy.special import gammaln, xlog1py, xlogy
 
-    lows, highs = (np.array([cell[i] for cell in cells])[None, :, None] for i in (0, 1))
+    lows = np.array([cell.low for cell in cells])
     found = np.arange(stratum.found + 1)[:, None, None]
-    wrong = np.arange(stratum.size + 1)[None, None, :]
-    hypothesis = found_given_wrong(stratum.size, stratum.seen, stratum.found, lows.ravel())
+    wrong = np.arange(stratum.size + 1)
+    hypothesis = found_given_wrong(stratum.size, stratum.seen, stratum.found, lows)
     impossible = np.isneginf(hypothesis)
-    hypothesis = np.where(impossible, 0.0, hypothesis) + found * np.log(highs / lows)
+    missed = stratum.seen - found
+    orders = gammaln(stratum.seen + 1) - gammaln(found + 1) - gammaln(missed + 1)
+    hypothesis = np.where(impossible, 0.0, hypothesis) - orders
 
     def against(share: float, weight: float) -> Floats:
-        rate = share * lows * wrong / stratum.size
-        better = xlogy(found, rate) + xlog1py(stratum.seen - found, -rate)
+        rate = share * lows[:, None] * wrong / stratum.size
+        better = xlogy(found, rate) + xlog1py(missed, -rate)
         return np.where(impossible, np.inf, better - hypothesis + math.log(weight))
 
     return np.stack([against(*each) for each in FEWER_WRONG])

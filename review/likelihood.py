@@ -1,7 +1,7 @@
 """Probabilities behind the error bound: of what re-reviews found, and of how bad controls were answered.
 
-Each is the probability of the answers in the one order they came in; what only counts orders cancels out of
-every ratio that is formed of them.
+What is formed of them are ratios, so it makes no difference whether all orders of the answers are counted, as of
+re-reviews, or one, as of controls.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _times_log(count: int, probability: float) -> float:
 
 
 def found_given_wrong(size: int, seen: int, most_found: int, sensitivities: Floats) -> Floats:
-    """Log probability of the answers to `seen` rows drawn without replacement from `size`.
+    """Log probability to find so many wrong among `seen` rows drawn without replacement from `size`.
 
     Of the rows drawn, hypergeometrically many are wrong; each wrong one is found with a chance of
     `sensitivity`, a right one never.
@@ -54,7 +54,7 @@ def found_given_wrong(size: int, seen: int, most_found: int, sensitivities: Floa
     s = np.asarray(sensitivities, dtype=float)
     w, d, each = drawn_wrong[:, None, None], found[None, :, None], s[None, None, :]
     missed = np.maximum(w - d, 0)
-    thinning = np.exp(log_choose(w, d) + xlogy(d, each) + xlog1py(missed, -each) - log_choose(seen, d))
+    thinning = np.exp(log_choose(w, d) + xlogy(d, each) + xlog1py(missed, -each))
     columns = thinning.reshape(seen + 1, -1)
     out = np.empty((size + 1, columns.shape[1]))
     step = max(_CHUNK // (seen + 1), 1)

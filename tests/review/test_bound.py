@@ -27,17 +27,17 @@ from seedgate.review.bound import (
 from seedgate.review.likelihood import found_given_wrong
 from seedgate.review.more_reviews import more_reviews, next_stratum
 
-CERTAIN = Cell(1.0, 1.0, math.log(20))
+CERTAIN = Cell(1.0, math.log(20))
 
 
 def probability(size: int, seen: int, found: int, wrong: int, sensitivity: Fraction) -> Fraction:
-    """Of one order of the answers, by counting: the other way round than the code does it."""
+    """To find so many, by counting: the other way round than the code does it."""
     out = Fraction(0)
     for caught in range(wrong + 1):  # of all wrong rows, these would be found if they were drawn
         if found <= caught and seen - found <= size - caught:
             thinned = comb(wrong, caught) * sensitivity**caught * (1 - sensitivity) ** (wrong - caught)
             out += thinned * Fraction(comb(size - seen, caught - found), comb(size, caught))
-    return out
+    return out * comb(seen, found)
 
 
 class TestLikelihood:
@@ -49,26 +49,36 @@ class TestLikelihood:
             exact = float(probability(size, seen, found, wrong, sensitivity))
             assert math.exp(logs[found, 0, wrong]) == pytest.approx(exact, abs=1e-12)
 
-    def test_the_answers_of_every_order_add_up_to_one(self) -> None:
+    def test_whatever_may_be_found_adds_up_to_one(self) -> None:
         logs = found_given_wrong(30, 12, 12, np.array([1.0, 0.6]))
-        orders = np.array([comb(12, found) for found in range(13)])[:, None, None]
-        assert (np.exp(logs) * orders).sum(axis=0) == pytest.approx(np.ones((2, 31)))
+        assert np.exp(logs).sum(axis=0) == pytest.approx(np.ones((2, 31)))
 
     @pytest.mark.parametrize("low", [1.0, 0.7])
     def test_the_evidence_is_one_on_average_under_its_hypothesis(self, low: float) -> None:
         size, seen = 20, 8
-        cell = Cell(low, low, 0.0)
+        cell = Cell(low, 0.0)
         stratum = Stratum(size, seen, seen)
         evidence = np.exp(log_evidence(stratum, [cell])).sum(axis=0)[:, 0]
         chances = np.exp(found_given_wrong(size, seen, seen, np.array([low])))[:, 0]
-        orders = np.array([comb(seen, found) for found in range(seen + 1)])[:, None]
-        average = (chances * np.where(chances > 0, evidence, 0.0) * orders).sum(axis=0)
+        average = (chances * np.where(chances > 0, evidence, 0.0)).sum(axis=0)
         assert (average <= 1 + 1e-9).all()
         if low < 1:  # then from here on nothing is impossible
             assert average[seen:] == pytest.approx(1)
 
+    @pytest.mark.parametrize("sensitivity", [0.7, 0.72, 0.9])
+    def test_the_lowest_sensitivity_of_a_cell_stands_for_higher_ones(self, sensitivity: float) -> None:
+        size, seen = 20, 8
+        evidence = np.exp(log_evidence(Stratum(size, seen, seen), [Cell(0.7, 0.0)])).sum(axis=0)[:, 0]
+        least = np.minimum.accumulate(evidence, axis=0)  # what excludes a number whatever was really found
+        chances = np.exp(found_given_wrong(size, seen, seen, np.array([sensitivity])))[:, 0]
+        assert ((chances * np.where(chances > 0, least, 0.0)).sum(axis=0) <= 1 + 1e-9).all()
+
 
 class TestKnownCases:
+    def test_the_probabilities_of_many_finds_do_not_vanish(self) -> None:
+        exact = next(m for m in range(1500, 0, -1) if hypergeom(3000, m, 2000).cdf(400) > 0.05) - 400
+        assert wrong_rows([Stratum(3000, 2000, 400)], None) >= exact
+
     @pytest.mark.parametrize("found", [0, 1, 9])
     def test_where_all_were_judged_by_somebody_who_misses_nothing_none_is_left(self, found: int) -> None:
         assert wrong_rows([Stratum(50, 50, found)], None) == 0
