@@ -3,6 +3,7 @@
 from seedgate.finetune.auditing import audit
 from seedgate.finetune.comparing import compare
 from seedgate.finetune.evaluating import evaluate
+from seedgate.finetune.exporting import Exported, ExportFormat, export
 from seedgate.finetune.integrity import stated_bound
 from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows, redactions
 from seedgate.finetune.records import (
@@ -27,6 +28,8 @@ __all__ = [
     "Comparison",
     "Counts",
     "Evaluation",
+    "ExportFormat",
+    "Exported",
     "Manifest",
     "ManifestRow",
     "Omission",
@@ -40,6 +43,7 @@ __all__ = [
     "audit",
     "compare",
     "evaluate",
+    "export",
     "merge",
     "recalled_rows",
     "redact",

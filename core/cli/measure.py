@@ -70,6 +70,28 @@ def evaluate(
     emit({"evaluation": result, "comparison": comparison}, text, json_output=json)
 
 
+def export(
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help="alpaca, sharegpt, openai or preferences.")],
+    release: Annotated[str | None, typer.Argument(help="A release [default: the newest].")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file [default: RELEASE-FORMAT.jsonl here].")] = None,
+    workspace: WorkspaceDir = Path(),
+    json: Json = False,
+) -> None:
+    """Write a verified release as JSON lines that other trainers read, or preference pairs for DPO.
+
+    A pair is a released answer, and one to the same prompt that reviewers corrected or rejected. An export is a copy: a
+    later recall or redaction does not reach it; each line keeps its row's id.
+
+    Example: seedgate export openai r001 --out train.jsonl
+    """
+    from seedgate.finetune import export as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(workspace) as ws:
+        done = run(ws, release, format=form, out=out)  # type: ignore[arg-type]  # checked there
+    emit(done, str(done), json_output=json)
+
+
 def audit(
     workspace: WorkspaceDir = Path(),
     expect_head: Annotated[

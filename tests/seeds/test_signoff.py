@@ -168,7 +168,13 @@ def test_a_row_of_the_locked_evaluation_set_stops_it_even_when_it_was_taken_out_
 @pytest.mark.parametrize("text", ["The grinder arrived in pieces.", "the grinder arrived in pieces!"])
 def test_a_row_that_was_generated_stops_it(ws: Workspace, text: str) -> None:
     candidate = Example(fields={"text": "The grinder arrived in pieces.", "label": "delivery"})
-    ws.ledger.append([NewEvent("candidate.created", candidate.id, {}, bodies=(candidate.fields,))])
+    ws.ledger.append(
+        [
+            NewEvent(
+                "candidate.created", candidate.id, {"provenance": {"cycle": 1}}, bodies=(candidate.fields,)
+            )
+        ]
+    )
     rewrite(ws, [*rows(ws), {"text": text, "label": "delivery"}])
     told = refusal(ws)
     assert told.startswith("seeds.jsonl:13: ")
