@@ -140,7 +140,8 @@ def _refused(ws: Workspace) -> Mapping[str, list[tuple[str, Row]]]:
     """Prompt to the candidates with it that reviewers refused: id and fields."""
     ids = [id_ for id_, decision in decisions(ws).items() if decision.outcome == "rejected"]
     found: dict[str, list[tuple[str, Row]]] = defaultdict(list)
-    for id_, fields in ws.ledger.bodies(ids).items():
+    bodies = ws.ledger.bodies(ids)
+    for id_, fields in ((id_, bodies[id_]) for id_ in ids if id_ in bodies):
         if not {field.name for field in ws.task.fields if field.required} - fields.keys():
             found[ws.task.prompt(fields)].append((id_, fields))
     return found
