@@ -158,6 +158,7 @@ class Round(_Record):
         datasets: Reviewer to (Argilla workspace, Argilla dataset) names, create-only.
         purpose: `seeds`: its records are seeds to be verified, not candidates.
         min_pace_s: Two submissions of one person nearer than this were read by nobody.
+        max_miss_rate: Share of wrong controls that a reviewer may let through; a later, laxer setting changes nothing.
     """
 
     id: str
@@ -174,6 +175,7 @@ class Round(_Record):
     at: str
     purpose: Literal["candidates", "seeds"] = "candidates"
     min_pace_s: float = 0.0
+    max_miss_rate: float = 1.0
 
 
 class Verdict(_Record):

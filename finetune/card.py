@@ -181,6 +181,13 @@ def _error_figures(bound: ErrorBound) -> dict[str, str]:
     for each in bound.rereviewers:
         said = f"{each.rows} rows; caught {each.caught} of {each.bad_controls} known-bad controls"
         figures[f"second reviewer `{_plain(each.name)}`"] = said
+    if bound.voided:
+        figures["controls that an adjudicator declared void"] = str(bound.voided)
+    for reviewer, by, stand in bound.lifted:
+        said = (
+            "what was approved in it counts after all" if stand else "what was approved in it stays set aside"
+        )
+        figures[f"quarantine of `{_plain(reviewer)}`"] = f"ended by `{_plain(by)}`; {said}"
     if bound.modelled:
         mean, upper = bound.modelled
         figures["model-based estimate from controls and approval rates, no bound"] = (

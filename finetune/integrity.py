@@ -21,7 +21,7 @@ from seedgate.finetune.rows import bound_of, reviewed_seeds, sign_offs
 from seedgate.finetune.table import fields_of, read_table
 from seedgate.ledger import Event, Fault
 from seedgate.records import Decision
-from seedgate.review.facts import facts_of
+from seedgate.review.facts import allow_one_descendant, facts_of
 from seedgate.review.gate import decide
 from seedgate.review.release_bound import ErrorBound
 from seedgate.review.state import read_state
@@ -191,8 +191,10 @@ def _approved(ws: Workspace, manifest: Manifest) -> dict[str, Decision]:
     The content checks are left out: they would ask today's task, seeds and settings.
     """
     state = read_state(ws.ledger, up_to=manifest.ledger_seq)
-    found = (decide(facts) for facts in facts_of(ws, state, manifest.guideline_hash))
-    return {decision.candidate_id: decision for decision in found if decision.outcome == "approved"}
+    facts = {each.candidate_id: each for each in facts_of(ws, state, manifest.guideline_hash)}
+    found = {id_: decide(each) for id_, each in facts.items()}
+    allow_one_descendant(state, facts, found)
+    return {id_: decision for id_, decision in found.items() if decision.outcome == "approved"}
 
 
 def _same_evidence(row: ManifestRow, decision: Decision) -> bool:

@@ -160,7 +160,10 @@ def _write(ws: Workspace, folder: Path, name: str, chosen: Selection, last: Even
         previous=last.subject if last else None,
         task=ws.task.name,
         task_hash=chosen.task_hash,
-        policy={**ws.config.policy.model_dump(mode="json"), "quorum": ws.config.review.quorum},
+        policy={
+            **ws.config.policy.model_dump(mode="json"),
+            **{name: getattr(ws.config.review, name) for name in ("quorum", "max_miss_rate", "min_pace_s")},
+        },
         guideline_hash=chosen.guideline_hash,
         eval_hash=chosen.eval_hash,
         ledger_seq=chosen.head[0],

@@ -13,6 +13,7 @@ from seedgate.records import Adjudication, Case, CaseAnswer, dump
 from seedgate.review.board import Account, Board, DatasetSpec, StoredRecord, StoredResponse
 from seedgate.review.case_view import CORRECT, shown_texts_hash
 from seedgate.review.evidence import PushedDocket
+from seedgate.review.recalling import recalls
 from seedgate.review.record_view import COMMENT, DECISION, spec_hash
 from seedgate.review.state import ReviewState
 from seedgate.review.verdicts import in_utc, response_key
@@ -85,7 +86,9 @@ class CaseReading:
                 yield _anomaly("foreign response", pushed, detail, _key(response))
             elif response.status != "submitted":
                 yield from self._changed(case, response, {"status": response.status})
-            elif _key(response) not in keys:
+            elif _key(response) in keys:
+                yield from self._disowned(pushed, case, response)
+            else:
                 yield from self._answer(place, case, shown.get(case.shown_hash, {}), record, response)
 
     def _answer(
@@ -103,19 +106,28 @@ class CaseReading:
         bodies = (comment,) if comment else ()
         yield NewEvent("adjudication.recorded", case.candidate_id, dump(found), _key(response), bodies)
 
-    def _changed(self, case: Case, response: StoredResponse, now: dict[str, Any]) -> Iterator[NewEvent]:
+    def _disowned(self, pushed: PushedDocket, case: Case, response: StoredResponse) -> Iterator[NewEvent]:
+        """That the standing ruling is not the one that was pulled from this response, which is unchanged."""
+        standing = self._rulings.get(response.id)
+        if standing is None or self._state.keys.get(response.id) == _key(response):
+            return
+        detail = f"event {standing.seq} says otherwise than the response {response.id} of {pushed.docket.by}"
+        yield _anomaly("ruling disowned", pushed, detail, str(standing.seq))
+        yield from self._changed(case, response, {"decision": None}, f"disowned:{standing.seq}")
+
+    def _changed(
+        self, case: Case, response: StoredResponse, now: dict[str, Any], key: str = ""
+    ) -> Iterator[NewEvent]:
         """That an answer which had been pulled says something else now; released rows are recalled."""
         standing = self._rulings.get(response.id)
         if standing is None:
             return
         was = standing.adjudication
         payload = {"response_id": response.id, "was": {"decision": was.decision}, "now": now}
-        yield NewEvent("adjudication.changed", case.candidate_id, payload, f"changed:{_key(response)}")
-        for id_ in dict.fromkeys((was.candidate_id, was.corrected_hash)):
-            if id_ is not None and id_ in self._state.released:
-                release = self._state.released[id_]
-                detail = {"release": release, "reason": f"{was.by} changed an adjudication after the release"}
-                yield NewEvent("row.recalled", id_, detail, f"recalled:{id_}:{release}")
+        yield NewEvent("adjudication.changed", case.candidate_id, payload, key or f"changed:{_key(response)}")
+        ids = [id_ for id_ in (was.candidate_id, was.corrected_hash) if id_ is not None]
+        reason = f"{was.by} changed an adjudication after the release"
+        yield from recalls(self._state, ids, why="verdict changed", reason=reason)
 
     def _vanished(self, pushed: PushedDocket, present: set[str]) -> Iterator[NewEvent]:
         for response_id, (_, adjudication) in self._rulings.items():

@@ -18,7 +18,7 @@ from seedgate.review.state import ReviewState, read_state
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["decide_all", "decisions", "facts_of", "outcomes", "root_of"]
+__all__ = ["allow_one_descendant", "decide_all", "decisions", "facts_of", "outcomes", "root_of"]
 
 
 def decisions(
@@ -40,7 +40,7 @@ def decide_all(ws: Workspace, state: ReviewState, guideline_hash: str) -> dict[s
     facts = {f.candidate_id: f for f in facts_of(ws, state, guideline_hash)}
     out = {candidate_id: decide(each) for candidate_id, each in facts.items()}
     _check_contents(ws, facts, out)
-    _allow_one_descendant(state, facts, out)
+    allow_one_descendant(state, facts, out)
     return out
 
 
@@ -147,7 +147,7 @@ def _check_contents(ws: Workspace, facts: dict[str, Facts], out: dict[str, Decis
             out[candidate_id] = decide(facts[candidate_id])
 
 
-def _allow_one_descendant(state: ReviewState, facts: Mapping[str, Facts], out: dict[str, Decision]) -> None:
+def allow_one_descendant(state: ReviewState, facts: Mapping[str, Facts], out: dict[str, Decision]) -> None:
     """G5: of an original and everything that edits made of it, at most one stays approved."""
     families: dict[str, list[str]] = defaultdict(list)
     for candidate_id, decision in out.items():

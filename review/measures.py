@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from seedgate.review.anytime import interval
 from seedgate.review.held import released_in_doubt
 from seedgate.review.pace import stamped
-from seedgate.review.quarantine import answered_controls, strongest_evidence, window_start
+from seedgate.review.quarantine import allowed_misses, answered_controls, strongest_evidence, window_start
 from seedgate.review.state import ReviewState, read_state
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def _measured(
     good = [verdict.decision == "reject" for control, _, verdict in controls if control.truth == "good"]
     since = window_start(state, name)
     window = [v.decision == "approve" for c, seq, v in controls if c.truth == "bad" and seq > since]
+    most = allowed_misses(state, (v for _, _, v in controls), ws.config.review.max_miss_rate)
     paces = [v.pace_s for v in own if v.pace_s is not None]
     resting = state.in_quarantine().get(name)
     return ReviewerMeasures(
@@ -161,7 +162,7 @@ def _measured(
         stamped=sum(v.response_id in quick for v in own),
         missed=Rate.among(sum(bad), len(bad)),
         falsely_rejected=Rate.among(sum(good), len(good)),
-        evidence=strongest_evidence(window, ws.config.review.max_miss_rate)[0],
+        evidence=strongest_evidence(window, most)[0],
         quarantine=resting.why if resting else None,
         in_doubt=tuple(id_ for id_, whose in doubt.items() if whose == name),
     )

@@ -147,6 +147,7 @@ def plan_wave(
         },
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         min_pace_s=ws.config.review.min_pace_s,
+        max_miss_rate=ws.config.review.max_miss_rate,
     )
     told = (text, *shown.values())
     draws = again.events(round_id)

@@ -8,6 +8,7 @@ run the measurement; what it finds is appended once per window, and a window beg
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from seedgate.errors import InputError, RefusedError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALPHA",
+    "allowed_misses",
     "answered_controls",
     "end_quarantine",
     "quarantine_due",
@@ -57,6 +59,7 @@ def quarantine_due(ws: Workspace, lease: Lease) -> tuple[str, ...]:
 def _due(state: ReviewState, name: str, most: float) -> NewEvent | None:
     since = window_start(state, name)
     answers = [a for a in answered_controls(state, name) if a[0].truth == "bad" and a[1] > since]
+    most = allowed_misses(state, (v for _, _, v in answers), most)
     evidence, at = strongest_evidence([v.decision == "approve" for _, _, v in answers], most)
     if evidence >= 1 / ALPHA:
         missed = [c.record_id for c, _, v in answers[:at] if v.decision == "approve"]
@@ -91,6 +94,11 @@ def answered_controls(state: ReviewState, name: str) -> list[tuple[Control, int,
         and record_id not in state.voided
         and state.is_control(record_id)
     ]
+
+
+def allowed_misses(state: ReviewState, answers: Iterable[Verdict], most: float) -> float:
+    """The strictest miss rate of today's setting and of the rounds in which the controls were answered."""
+    return min([most, *(state.opened[v.round].max_miss_rate for v in answers if v.round in state.opened)])
 
 
 def strongest_evidence(missed: list[bool], most: float) -> tuple[float, int]:

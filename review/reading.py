@@ -189,7 +189,10 @@ class Reading:
         was, said = standing.verdict, read_answer(self._ws.task, fields, response.values)
         corrected = content_hash(said.corrected) if said.corrected is not None else None
         same = (was.decision, was.corrected_hash) == (said.decision, corrected)
-        if same and (was.problem or not said.problem):
+        # The key is made of all that the response says, its time and account included: another event under the
+        # same response was not written by a pull of it.
+        pulled = self._state.keys.get(response.id) == response_key(response)
+        if pulled and same and (was.problem or not said.problem):
             return
         detail = f"event {standing.seq} says otherwise than the response {response.id} of {was.reviewer}"
         yield _anomaly("verdict disowned", assignment.round, assignment.reviewer, detail, str(standing.seq))

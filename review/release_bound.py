@@ -76,6 +76,8 @@ class ErrorBound(_Record):
         found: Those found wrong, skipped ones included; `removed` of them are not in the release.
         strata: Per stratum its size, rows judged, found, and found but still in: what the bound is made of.
         modelled: Model-based estimate of the wrong share and its 95 % quantile; no bound.
+        voided: Controls that an adjudicator declared void: they say nothing about their reviewer.
+        lifted: Quarantines that an adjudicator ended: whose, by whom, and whether its approvals count after all.
     """
 
     rows: int
@@ -90,6 +92,8 @@ class ErrorBound(_Record):
     rereviewers: tuple[ReReviewer, ...] = ()
     strata: tuple[tuple[int, int, int, int], ...] = ()
     modelled: tuple[float, float] | None = None
+    voided: int = 0
+    lifted: tuple[tuple[str, str, bool], ...] = ()
 
     @property
     def share(self) -> float:
@@ -167,6 +171,10 @@ def error_bound(
         rereviewers=controls,
         strata=tuple((s.size, s.seen, s.found, s.kept) for s in cuts[-1]),
         modelled=model_based_share(list(_counts(state, known, answered).values())),
+        voided=len(state.voided),
+        lifted=tuple(
+            (q.reviewer, q.by, q.stand) for own in state.quarantines.values() for q in own if q.ended
+        ),
     )
 
 

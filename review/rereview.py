@@ -103,7 +103,10 @@ def answered_rereview(facts: Facts) -> bool | None:
     heard = [
         h
         for h in facts.verdicts
-        if h.verdict.record_id in own and h.verdict.user_id not in first and fault(facts, h.verdict) is None
+        if h.verdict.record_id in own
+        and h.verdict.user_id not in first
+        and h.verdict.response_id not in facts.held  # G6 holds here whether the row is released or not
+        and fault(facts, h.verdict) is None
     ]
     if heard:
         return max(heard).verdict.decision == "approve"

@@ -61,7 +61,7 @@ class Quarantine(NamedTuple):
 
     Attributes:
         started, ended: Numbers of the events; `ended` is None while it lasts.
-        stand: Whether the adjudicator who ended it let these approvals count after all.
+        stand: Whether the adjudicator who ended it, `by`, let these approvals count after all.
     """
 
     reviewer: str
@@ -70,6 +70,7 @@ class Quarantine(NamedTuple):
     why: str
     ended: int | None = None
     stand: bool = False
+    by: str = ""
 
     def holds(self, seq: int) -> bool:
         """Whether an approval that is event `seq` does not count."""
@@ -86,6 +87,7 @@ class ReviewState:
         assignments: By record id.
         delivered: (record id, dataset id) pairs.
         verdicts: The standing verdict of each response, by response id.
+        keys: Response id to the key of the event that its standing verdict or adjudication stands in.
         skipped: Record ids that their reviewer discarded last.
         lost: Record ids that are gone from Argilla.
         dockets: Every docket, in order; `pushed_dockets` those whose records are before the person asked.
@@ -112,6 +114,7 @@ class ReviewState:
     assignments: dict[str, Assignment] = field(default_factory=dict)
     delivered: set[tuple[str, str]] = field(default_factory=set)
     verdicts: dict[str, Heard] = field(default_factory=dict)
+    keys: dict[str, str | None] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     dockets: dict[str, Docket] = field(default_factory=dict)
@@ -284,7 +287,8 @@ def _quarantine_started(state: ReviewState, event: Event, _: Ledger) -> None:
 def _quarantine_ended(state: ReviewState, event: Event, _: Ledger) -> None:
     own = state.quarantines[event.subject]
     if own:
-        own[-1] = own[-1]._replace(ended=event.seq, stand=bool(event.payload.get("stand")))
+        stand, by = bool(event.payload.get("stand")), str(event.payload.get("by", ""))
+        own[-1] = own[-1]._replace(ended=event.seq, stand=stand, by=by)
 
 
 def _record_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
@@ -302,6 +306,7 @@ def _round_pushed(state: ReviewState, event: Event, _: Ledger) -> None:
 def _verdict(state: ReviewState, event: Event, _: Ledger) -> None:
     verdict = Verdict.model_validate(event.payload)
     state.verdicts[verdict.response_id] = Heard(event.seq, verdict)
+    state.keys[verdict.response_id] = event.key
     state.skipped.discard(verdict.record_id)
     if verdict.record_id in state.controls and verdict.problem is None and verdict.decision is not None:
         state.control_answers.setdefault(verdict.record_id, Heard(event.seq, verdict))
@@ -344,6 +349,7 @@ def _adjudication(state: ReviewState, event: Event, _: Ledger) -> None:
     answer = settled.adjudication.answer
     if answer is not None:
         _forget(state, event.subject, answer.response_id)
+        state.keys[answer.response_id] = event.key
     state.adjudications[event.subject].append(settled)
 
 

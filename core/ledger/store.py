@@ -157,6 +157,7 @@ class Ledger:
                 )
             if rows:
                 connection.execute(insert(schema.events), rows)
+                _arrived(connection, rows)
             erase(connection, erasing)
         return written
 
@@ -309,6 +310,17 @@ def _head(connection: Connection) -> tuple[int, str]:
     c = schema.events.c
     row = connection.execute(select(c.seq, c.hash).order_by(c.seq.desc()).limit(1)).first()
     return (int(row[0]), str(row[1])) if row else (0, GENESIS)
+
+
+def _arrived(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Within the transaction: what was written must be there, whatever the database was taught to swallow."""
+    c = schema.events.c
+    query = select(func.count()).where(c.seq >= rows[0]["seq"], c.seq <= rows[-1]["seq"])
+    if connection.execute(query).scalar_one() != len(rows) or _head(connection)[1] != rows[-1]["hash"]:
+        raise LedgerError(
+            f"of {len(rows)} events not all arrived in the ledger: something in the database swallows or changes them",
+            hint="run `seedgate audit`, find out who made it, then run again",
+        )
 
 
 def _last_at(connection: Connection, seq: int) -> str:

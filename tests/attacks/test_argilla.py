@@ -627,6 +627,27 @@ class TestReplays:
         assert pull(ws).anomalies[0].startswith("response gone: the response of anna")
 
     @attack(
+        "a verdict is appended by hand over one that was pulled of an altered record, without what was wrong with it",
+        outcome="detected",
+        by="`pull`: the verdict is not the one that was pulled; disowned, a released row recalled",
+    )
+    def test_a_verdict_whitewashed(self, ws: Workspace, anna: Reviewer, owner: Owner) -> None:
+        owner.change_record(SILLY, label="account")
+        anna.answer(SILLY, "approve")
+        owner.change_record(SILLY, label="billing")
+        pull(ws)
+        given = ws.ledger.last("verdict.recorded", subject=by_text(ws)[SILLY].candidate_id)
+        assert given is not None
+        assert given.payload["problem"]
+        seen = {"problem": None, "seen_hash": given.subject}
+        ws.ledger.append([NewEvent("verdict.recorded", given.subject, given.payload | seen)])
+        assert released_texts(release(ws).path) == [SILLY]
+        report = pull(ws)
+        assert [each.split(":")[0] for each in report.anomalies] == ["verdict disowned"]
+        assert report.recalled == 1
+        assert outcomes(ws, SILLY) == ["void"]
+
+    @attack(
         "a verdict is appended by hand over a response that was pulled, to turn its rejection into an approval",
         outcome="detected",
         by="`pull`: the verdict is disowned, taken back and a released row recalled",

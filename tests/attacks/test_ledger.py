@@ -247,6 +247,49 @@ class TestOtherTables:
         with pytest.raises(RefusedError, match="has a trigger"):
             verify_release(released, "r001")
 
+    @attack(
+        "a trigger is planted under another spelling of the table's name",
+        outcome="refused",
+        by="opening the ledger; `audit`, `train`",
+    )
+    def test_a_trigger_in_capitals(self, released: Workspace) -> None:
+        swallow = "CREATE TRIGGER t BEFORE INSERT ON EVENTS WHEN NEW.kind = 'verdict.changed' "
+        sql(released, swallow + "BEGIN SELECT RAISE(IGNORE); END", effect=False)
+        with pytest.raises(LedgerError, match="table events has a trigger 't'"):
+            Reviewing(released).take_back(next(released.ledger.events("candidate.created")).subject)
+
+    @attack(
+        "a constraint is added to the table, which swallows changed verdicts",
+        outcome="refused",
+        by="opening the ledger: the tables must be declared as the ledger declares them",
+    )
+    def test_a_constraint(self, released: Workspace) -> None:
+        column = "CASE WHEN kind = 'verdict.changed' THEN NULL ELSE 1 END"
+        sql(
+            released,
+            f"ALTER TABLE events ADD COLUMN g TEXT GENERATED ALWAYS AS ({column}) VIRTUAL NOT NULL ON CONFLICT IGNORE",
+            effect=False,
+        )
+        with pytest.raises(LedgerError, match="table events is not declared as the ledger declares it"):
+            Reviewing(released).take_back(next(released.ledger.events("candidate.created")).subject)
+
+    @attack(
+        "a trigger planted while the ledger is open swallows what is being appended",
+        outcome="refused",
+        by="the append: what was written must have arrived, in the same transaction",
+    )
+    def test_an_append_that_is_swallowed(self, released: Workspace) -> None:
+        head = released.ledger.head()
+        with sqlite3.connect(ledger_file(released)) as database:
+            database.execute(
+                "CREATE TRIGGER t BEFORE INSERT ON EVENTS WHEN NEW.kind = 'row.recalled'"
+                " BEGIN SELECT RAISE(IGNORE); END"
+            )
+        payload = {"release": "r001", "reason": "x", "why": "verdict changed"}
+        with pytest.raises(LedgerError, match="not all arrived"):
+            released.ledger.append([NewEvent("row.recalled", "x", payload)])
+        assert released.ledger.head() == head
+
     @attack("a view named events takes the table's place", outcome="refused", by="opening the ledger")
     def test_a_view(self, released: Workspace) -> None:
         sql(
