@@ -139,6 +139,43 @@ class TestEvaluation:
         assert release(reviewing.ws).counts.approved == 0
 
     @attack(
+        "an evaluation row is approved into the training set in other words",
+        outcome="refused",
+        by="G7: compared in meaning, from a cosine that the lock fixed",
+    )
+    def test_a_paraphrased_evaluation_row(self, reviewing: Reviewing) -> None:
+        reviewing.approve(reviewing.candidate(example("What time is the teapot arriving?", "billing")))
+        reviewing.approve(
+            reviewing.candidate(example("Please tell me why my statement has an extra fee.", "billing"))
+        )
+        assert release(reviewing.ws).counts.approved == 0
+
+    @attack(
+        "an edit turns a sound candidate into an evaluation row in other words",
+        outcome="refused",
+        by="G7: asked again at the release, whatever the filters said",
+    )
+    def test_a_paraphrase_by_edit(self, reviewing: Reviewing) -> None:
+        (original,) = reviewing.candidates(1)
+        reviewing.edit(original, example("What time is the teapot arriving?", "delivery"))
+        made = release(reviewing.ws)
+        assert made.counts.approved == 0
+
+    @attack(
+        "semantic_leak is named, or the embedding model changed, after the lock, to let paraphrases in",
+        outcome="refused",
+        by="G7: the lock's threshold counts; another model than the lock's is refused",
+    )
+    def test_loosened_meaning(self, reviewing: Reviewing) -> None:
+        reviewing.approve(reviewing.candidate(example("What time is the teapot arriving?", "billing")))
+        with edit_config(reviewing.ws, ("[policy]", "[policy]\nsemantic_leak = 1.0")) as later:
+            assert later.config.policy.semantic_leak == 1.0
+            assert release(later).counts.approved == 0
+        other = ("[embeddings]", '[embeddings]\nmodel = "sentence-transformers:x"')
+        with edit_config(reviewing.ws, other) as later, pytest.raises(RefusedError, match="was locked with"):
+            release(later)
+
+    @attack(
         "near_duplicate is loosened between push and release, to let evaluation rows in",
         outcome="refused",
         by="G7: the stricter of the policy and what `init` recorded",
