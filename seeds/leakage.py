@@ -208,10 +208,8 @@ class LeakCheck:
 
     def prepare(self, examples: Sequence[Example], *, stored: bool = False) -> None:
         """Computes at once what `find` needs of each; `stored`: for rows that stay."""
-        if self.meanings is not None and stored:
-            self.meanings.vectors(examples)
-        elif self.meanings is not None:
-            self.meanings.prepare(examples)
+        if self.meanings is not None:
+            self.meanings.prepare(examples, stored=stored)
 
     def find(self, example: Example) -> Leak | None:
         """What the example leaks from, None if from nothing."""

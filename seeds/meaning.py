@@ -70,8 +70,8 @@ class Meanings:
         parts = [self._known(examples[start : start + _CHUNK]) for start in range(0, len(examples), _CHUNK)]
         return np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
 
-    def prepare(self, examples: Sequence[Example]) -> None:
-        """Computes at once what `of` will be asked for one by one; stores nothing."""
+    def prepare(self, examples: Sequence[Example], *, stored: bool = False) -> None:
+        """Computes at once what `of` will be asked for one by one; `stored`: the examples are rows that stay."""
         fresh = {each.id: each for each in examples if each.id not in self._held}
         if not fresh:
             return
@@ -79,7 +79,10 @@ class Meanings:
             self._held.clear()
         found = self._store.get(list(fresh)) if self._store else {}
         missing = [each for id_, each in fresh.items() if id_ not in found]
-        self._held |= found | dict(zip((each.id for each in missing), self._computed(missing), strict=True))
+        computed = dict(zip((each.id for each in missing), self._computed(missing), strict=True))
+        if self._store and stored:
+            self._store.put(computed)
+        self._held |= found | computed
 
     def of(self, example: Example) -> NDArray[np.float32]:
         """The vector of one example, which may never be a row."""

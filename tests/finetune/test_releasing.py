@@ -320,7 +320,7 @@ class TestTrouble:
 KILLED_AT_EVERY_STEP = '''
 """Kills `release` at each of its file operations in turn, runs it again, and prints what there is then."""
 import itertools, json, os, pathlib, shutil, signal, sys
-import pyarrow.parquet  # before the hook counts
+import numpy, pyarrow.parquet  # before the hook counts
 from seedgate.finetune import audit, release, verify_release
 from seedgate.workspace import Workspace
 
