@@ -13,14 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from seedgate.errors import ConfigError
 
+DEFAULT_EMBEDDINGS = "all-MiniLM-L6-v2"
+SENTENCE_MODELS = "sentence-transformers:"
+
 __all__ = [
+    "DEFAULT_EMBEDDINGS",
+    "SENTENCE_MODELS",
     "ArgillaConfig",
     "Config",
     "CycleConfig",
+    "EmbeddingsConfig",
     "EvaluationConfig",
     "GenerationConfig",
     "LedgerConfig",
@@ -55,11 +61,33 @@ class LedgerConfig(_Table):
     url: str = ""
 
 
+class EmbeddingsConfig(_Table):
+    """What compares meanings: the small model that comes along, `sentence-transformers:NAME`, or NAME at `url`.
+
+    The evaluation lock is bound to it.
+    """
+
+    model: str = DEFAULT_EMBEDDINGS
+    url: str = ""  # of a server of /v1/embeddings, ending in /v1
+
+    @model_validator(mode="after")
+    def _known(self) -> EmbeddingsConfig:
+        """Whether somebody can have the model."""
+        named = self.model.startswith(SENTENCE_MODELS) and self.model != SENTENCE_MODELS
+        if not self.model.strip() or not (self.url or named or self.model == DEFAULT_EMBEDDINGS):
+            raise ValueError(
+                f"{self.model!r} is no model: write {DEFAULT_EMBEDDINGS!r} or '{SENTENCE_MODELS}NAME', or add its url"
+            )
+        return self
+
+
 class PolicyConfig(_Table):
     """What the gate demands before anything is generated, and of a release."""
 
     verified_seeds: int = Field(200, ge=1)
     near_duplicate: float = Field(0.7, gt=0, le=1)  # char-5-gram Jaccard from which two texts are the same
+    # Cosine from which a text means the same as a row of the evaluation set; 0: measured by `seeds lock`. Fixed then.
+    semantic_leak: float = Field(0.0, ge=0, le=1)
     min_eval: int = Field(50, ge=1)
     max_error: float = Field(
         0.0, ge=0, lt=1
@@ -84,6 +112,7 @@ class GenerationConfig(_Table):
     concurrency: int = Field(32, ge=1, le=4096)
     timeout_s: float = Field(300.0, gt=0)
     min_words: int = Field(2, ge=0)
+    semantic_duplicate: float = Field(0.95, gt=0, le=1)  # cosine from which a candidate repeats another text
 
 
 class ReviewConfig(_Table):
@@ -154,6 +183,7 @@ class Config(_Table):
     vllm: VllmConfig = VllmConfig()
     argilla: ArgillaConfig = ArgillaConfig()
     ledger: LedgerConfig = LedgerConfig()
+    embeddings: EmbeddingsConfig = EmbeddingsConfig()
     policy: PolicyConfig = PolicyConfig()
     generation: GenerationConfig = GenerationConfig()
     review: ReviewConfig = ReviewConfig()

@@ -184,6 +184,16 @@ class Workspace:
         key = self.secrets.get("vllm_api_key")
         return _header_value(key, "vLLM") if key else None
 
+    def embeddings_url(self) -> str:
+        """Base URL of the server of `/v1/embeddings`, empty if the model runs in this process."""
+        url = self.config.embeddings.url
+        return _address(url, "the embeddings").rstrip("/") if url else ""
+
+    def embeddings_key(self) -> str | None:
+        """The API key for that server (SEEDGATE_EMBEDDINGS_API_KEY), if any."""
+        key = self.secrets.get("embeddings_api_key")
+        return _header_value(key, "the embeddings") if key else None
+
     def argilla_url(self) -> str:
         """Base URL of Argilla: SEEDGATE_ARGILLA_URL, else `[argilla] url`, else the embedded stack."""
         url = os.environ.get("SEEDGATE_ARGILLA_URL") or self.config.argilla.url

@@ -51,6 +51,7 @@ def dataset_card(
         _by_label(task, chosen),
         "## How they were reviewed",
         _review(chosen),
+        _leaks(chosen),
         _recalled(recalled or {}),
         _errors(chosen),
         "## Columns",
@@ -141,6 +142,17 @@ def _review(chosen: Selection) -> str:
         f"- Guidelines, by SHA-256: {', '.join(f'`{each}`' for each in hashes)}.",
     ]
     return "\n".join(lines)
+
+
+def _leaks(chosen: Selection) -> str:
+    bound = chosen.semantic
+    if bound is None:
+        return ""
+    chosen_by = "named in the policy" if bound.chosen == "policy" else "measured on the set before generation"
+    return (
+        "- No row equals a row of the locked evaluation set, nearly equals one in letters, or means the same: cosine"
+        f" below {bound.threshold:.3f} ({chosen_by}; `{_plain(bound.model)}`)."
+    )
 
 
 def _recalled(counts: Mapping[str, int]) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from seedgate.review.release_bound import ErrorBound
+from seedgate.seeds import SemanticBound
 
 __all__ = [
     "Comparison",
@@ -95,6 +96,7 @@ class Manifest(_Record):
         guideline_hash: The guidelines in force when it was decided what is approved.
         ledger_seq, ledger_head: The last event that was taken into account, and its hash.
         content_hash: Hash of the rows, the task and the evaluation set; equal content is not released twice.
+        semantic: The model and the cosine by which rows were compared in meaning with the evaluation set, as locked.
         error_bound: How many of the approved rows may be wrong, as of `ledger_seq`; None without such rows.
         files: Every other file of the folder.
         recalled: What recalled or redacted rows since the release before, and how many.
@@ -114,6 +116,7 @@ class Manifest(_Record):
     content_hash: str
     counts: Counts
     recalled: dict[str, int] = {}
+    semantic: SemanticBound | None = None
     error_bound: ErrorBound | None = None
     files: dict[str, FileEntry]
     rows: tuple[ManifestRow, ...]

@@ -25,6 +25,9 @@ from seedgate.review.board import Board
 from seedgate.review.clearing import clear_records
 from seedgate.seeds import verified_seeds
 from seedgate.seeds.locking import set_hash, standing_lock
+from seedgate.seeds.meaning import VECTORS_NAME
+from seedgate.seeds.meaning_index import INDEX_NAMES
+from seedgate.seeds.vectors import VectorStore
 from seedgate.workspace import Workspace
 
 __all__ = ["Redaction", "redact"]
@@ -230,6 +233,7 @@ def _finish(ws: Workspace, plan: Redaction, marks: Marks, board: Board | None) -
         for name in event.payload["files"]:
             with os_errors(ws.releases_dir / event.subject, "withdrawing"):
                 (ws.releases_dir / event.subject / name).unlink(missing_ok=True)
+    _purge_vectors(ws, redacted)
     compacted = ws.ledger.compact()
     records, argilla = 0, None
     try:
@@ -246,6 +250,15 @@ def _finish(ws: Workspace, plan: Redaction, marks: Marks, board: Board | None) -
             _name(ws, path) for path in files_with(marks.patterns(), ws.root, *_database(ws.ledger))
         ),
     )
+
+
+def _purge_vectors(ws: Workspace, redacted: set[str]) -> None:
+    """What a text means says much of the text: only rows that stay keep their vectors, the index is made anew."""
+    links = Links.read(ws.ledger)
+    VectorStore.keep_only(ws.state_dir / VECTORS_NAME, links.rows - redacted)
+    for path in ws.state_dir.glob(INDEX_NAMES):
+        with os_errors(path, "removing"):
+            path.unlink(missing_ok=True)
 
 
 def _database(ledger: Ledger) -> list[Path]:

@@ -171,6 +171,7 @@ def _write(ws: Workspace, folder: Path, name: str, chosen: Selection, last: Even
         content_hash=chosen.content_hash,
         counts=chosen.counts,
         recalled=recalled,
+        semantic=chosen.semantic,
         error_bound=chosen.error_bound,
         files={file_name: write_file(folder / file_name, data) for file_name, data in files.items()},
         rows=chosen.rows,

@@ -23,7 +23,7 @@ from seedgate.review.facts import facts_of
 from seedgate.review.release_bound import ErrorBound, control_answers, error_bound
 from seedgate.review.seed_verdicts import approved_seeds
 from seedgate.review.state import read_state
-from seedgate.seeds import baseline
+from seedgate.seeds import SemanticBound, baseline
 from seedgate.seeds.verified import verifications
 from seedgate.workspace import Workspace
 
@@ -42,6 +42,7 @@ class Selection:
         rows: Evidence of each row, in order: seeds as they were added, then candidates as they came.
         values: The rows themselves, column to value, in the same order.
         omitted: Rows that were verified or approved and stay out.
+        semantic: From where a text counted as the same in meaning as an evaluation row; None if the set is empty.
         error_bound: How many of the approved rows may be wrong; None without such rows, or if not asked for.
     """
 
@@ -52,6 +53,7 @@ class Selection:
     rows: tuple[ManifestRow, ...]
     values: tuple[dict[str, Any], ...]
     omitted: tuple[Omission, ...]
+    semantic: SemanticBound | None = None
     error_bound: ErrorBound | None = None
 
     @property
@@ -103,7 +105,9 @@ def bound_of(ws: Workspace, approved: Sequence[str], *, up_to: int, guideline_ha
 def _select(ws: Workspace, head: tuple[int, str]) -> Selection:
     base, guideline_hash = baseline(ws), ws.guidelines()[1]
     verdicts = decisions(ws, up_to=head[0], guideline_hash=guideline_hash)
-    leaks = EvaluationFilter(ws.task, base.evaluation, ws.near_duplicate)
+    entitled = list(_entitled(ws, base.seeds, verdicts))
+    leaks = EvaluationFilter.for_workspace(ws, base.evaluation)
+    leaks.prepare([example for example, _ in entitled], stored=True)
     signed = sign_offs(ws.ledger, up_to=head[0])
     asked = {id_ for id_ in base.seeds if signed.get(id_) is None}
     reviewed = reviewed_seeds(ws, asked, up_to=head[0], guideline_hash=guideline_hash)
@@ -111,7 +115,7 @@ def _select(ws: Workspace, head: tuple[int, str]) -> Selection:
     values: list[dict[str, Any]] = []
     omitted: list[Omission] = []
     families = _Families(ws.ledger)
-    for example, candidate in _entitled(ws, base.seeds, verdicts):
+    for example, candidate in entitled:
         leak = leaks.check(example)
         reason = leak.detail if leak else families.reason_against(example.id, candidate)
         if candidate is None and example.id in asked - reviewed:
@@ -131,6 +135,7 @@ def _select(ws: Workspace, head: tuple[int, str]) -> Selection:
         rows=tuple(rows),
         values=tuple(values),
         omitted=tuple(omitted),
+        semantic=leaks.bound,
     )
 
 

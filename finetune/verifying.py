@@ -118,8 +118,10 @@ def _recalls(ws: Workspace, manifest: Manifest, rows: list[dict[str, Any]]) -> I
     if manifest.eval_hash != base.eval_hash:
         yield Fault(where, "it was made beside another evaluation set")
     verdicts = decisions(ws)
-    leaks = EvaluationFilter(ws.task, base.evaluation, ws.near_duplicate)
-    for listed, row in zip(manifest.rows, rows, strict=True):
+    examples = [Example(fields=fields_of(ws.task, row)) for row in rows]
+    leaks = EvaluationFilter.for_workspace(ws, base.evaluation)
+    leaks.prepare(examples, stored=True)
+    for listed, example in zip(manifest.rows, examples, strict=True):
         name = f"row {listed.id[:12]}"
         if listed.origin == "seed" and listed.id not in base.seeds:
             yield Fault(where, f"{name}: its seed is verified no more")
@@ -128,7 +130,7 @@ def _recalls(ws: Workspace, manifest: Manifest, rows: list[dict[str, Any]]) -> I
             if decision is None or decision.outcome != "approved":
                 why = f"{decision.outcome}: {decision.reason}" if decision else "unknown to the ledger"
                 yield Fault(where, f"{name}: is approved no more ({why})")
-        leak = leaks.check(Example(fields=fields_of(ws.task, row)))
+        leak = leaks.check(example)
         if leak is not None:
             yield Fault(where, f"{name}: {leak.detail}")
 

@@ -73,16 +73,21 @@ class Recorder:
         prompt = prompt if isinstance(prompt, str) else [dict(message) for message in prompt]
         prompt_hash = content_hash(prompt)
         result = Outcome([self._completed(plan, completion, prompt, prompt_hash)], len(completion.choices))
-        for choice in completion.choices:
-            for item in self._form.parse(choice, plan.fixed, len(plan.seed_ids)):
-                made = self._example(plan, choice, item)
-                if isinstance(made, Drop):
-                    result.drops[made.filter, made.reason] += 1
-                    result.events.append(self._dropped(plan, choice, item, made))
-                    continue
-                provenance = self._provenance(plan, completion, choice, item, prompt_hash, at)
-                result.accepted += 1
-                result.events.append(_created(Candidate(example=made, provenance=provenance)))
+        parsed = [
+            (choice, item, self._example(plan, choice, item))
+            for choice in completion.choices
+            for item in self._form.parse(choice, plan.fixed, len(plan.seed_ids))
+        ]
+        self._chain.prepare([made for _, _, made in parsed if isinstance(made, Example)])
+        for choice, item, parsed_as in parsed:
+            made = parsed_as if isinstance(parsed_as, Drop) else self._filtered(parsed_as)
+            if isinstance(made, Drop):
+                result.drops[made.filter, made.reason] += 1
+                result.events.append(self._dropped(plan, choice, item, made))
+                continue
+            provenance = self._provenance(plan, completion, choice, item, prompt_hash, at)
+            result.accepted += 1
+            result.events.append(_created(Candidate(example=made, provenance=provenance)))
         return result
 
     def _example(self, plan: Plan, choice: Choice, item: Item) -> Example | Drop:
@@ -92,7 +97,9 @@ class Recorder:
         if isinstance(fields, Drop):
             return fields
         place = f"{plan.request.id}:{choice.index}:{item.number}"
-        example = Example(fields=fields, tags=plan.tags, source=place)
+        return Example(fields=fields, tags=plan.tags, source=place)
+
+    def _filtered(self, example: Example) -> Example | Drop:
         drop = self._chain.check(example)
         if drop is None:
             self._chain.accept(example)

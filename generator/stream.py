@@ -158,29 +158,44 @@ class Stream:
         except asyncio.CancelledError:
             # What came back cost tokens. A batch on its way already is not written twice: events have keys.
             while not self._results.empty():
-                self._take(self._results.get_nowait(), batch)
+                self._take_now(self._results.get_nowait(), batch)
             self._append(batch)
             raise
 
     async def _gather(self, batch: list[NewEvent]) -> bool:
         """Fills the batch with up to 64 requests or half a second of them; False after the last."""
-        if not self._take(await self._results.get(), batch):
+        if not await self._take(await self._results.get(), batch):
             return False
         until = asyncio.get_running_loop().time() + FLUSH_S
-        try:
-            async with asyncio.timeout_at(until):
-                for _ in range(FLUSH_REQUESTS - 1):
-                    if not self._take(await self._results.get(), batch):
-                        return False
-        except TimeoutError:
-            pass
+        for _ in range(FLUSH_REQUESTS - 1):
+            try:
+                async with asyncio.timeout_at(until):
+                    result = await self._results.get()
+            except TimeoutError:
+                break
+            if not await self._take(result, batch):
+                return False
         return True
 
-    def _take(self, result: tuple[Plan, Completion] | None, batch: list[NewEvent]) -> bool:
+    async def _take(self, result: tuple[Plan, Completion] | None, batch: list[NewEvent]) -> bool:
+        """Judges in a thread: comparing meanings takes long enough for other answers to wait."""
         if result is None:
             return False
         plan, completion = result
-        outcome = self._judge.outcome(plan, completion)
+        judging = asyncio.ensure_future(asyncio.to_thread(self._judge.outcome, plan, completion))
+        try:
+            outcome = await asyncio.shield(judging)
+        except asyncio.CancelledError:
+            self._note(plan, await judging, batch)
+            raise
+        self._note(plan, outcome, batch)
+        return True
+
+    def _take_now(self, result: tuple[Plan, Completion] | None, batch: list[NewEvent]) -> None:
+        if result is not None:
+            self._note(result[0], self._judge.outcome(*result), batch)
+
+    def _note(self, plan: Plan, outcome: Outcome, batch: list[NewEvent]) -> None:
         batch.extend(outcome.events)
         self._tally.candidates[plan.group] += outcome.accepted
         self._tally.in_flight[plan.group] -= 1
@@ -191,7 +206,6 @@ class Stream:
         self._tally.yield_per_request = known / (PRIOR_REQUESTS + self._judged)
         self._changed.set()
         self._on_outcome(outcome)
-        return True
 
 
 def _first(errors: BaseExceptionGroup) -> BaseException:

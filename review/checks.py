@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seedgate.errors import InputError
@@ -36,10 +36,14 @@ class ContentChecks:
         threshold = ws.near_duplicate
         self._task = ws.task
         self._seeds = base.seeds
-        self._evaluation = EvaluationFilter(ws.task, base.evaluation, threshold)
+        self._evaluation = EvaluationFilter.for_workspace(ws, base.evaluation)
         self._near = NearIndex(threshold)
         for seed in base.seeds.values():
             self._near.add(seed.id, text_of(ws.task, seed.fields))
+
+    def prepare(self, contents: Iterable[Mapping[str, Any]]) -> None:
+        """Computes at once what `of` needs of each."""
+        self._evaluation.prepare([Example(fields=dict(each)) for each in contents], stored=True)
 
     def of(self, fields: Mapping[str, Any] | None) -> Findings:
         """What is wrong with a candidate's content.

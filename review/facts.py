@@ -138,6 +138,7 @@ def _check_contents(ws: Workspace, facts: dict[str, Facts], out: dict[str, Decis
         return
     checks = ContentChecks(ws)
     bodies = ws.ledger.bodies(approved)
+    checks.prepare(bodies.values())
     for candidate_id in approved:
         found = checks.of(bodies.get(candidate_id))
         if any(found):

@@ -98,7 +98,7 @@ def _against(
     ws: Workspace, state: ReviewState, fresh: Mapping[str, Decision], standing: Mapping[str, Event]
 ) -> Iterator[tuple[str, str]]:
     """Approved seeds that must not be verified, and why."""
-    leaks = EvaluationFilter(ws.task, evaluation_set(ws), ws.config.policy.near_duplicate)
+    leaks = EvaluationFilter.for_workspace(ws, evaluation_set(ws))
     generated = candidate_index(ws)
     family = Counter(root_of(state, id_) for id_ in {*fresh, *standing} if id_ in state.candidates)
     bodies = ws.ledger.bodies(fresh)

@@ -4,8 +4,12 @@ from seedgate.seeds.checking import check, check_workspace
 from seedgate.seeds.columns import column_values
 from seedgate.seeds.content import output_of, text_of
 from seedgate.seeds.creation import create_workspace, example_workspace
+from seedgate.seeds.embedding import Embedder, open_embedder
 from seedgate.seeds.findings import CheckReport, Finding
+from seedgate.seeds.leakage import Leak, LeakCheck, SemanticBound, locked_bound
 from seedgate.seeds.locking import LockReport, evaluation_set, lock, set_hash, standing_lock
+from seedgate.seeds.meaning import Meanings
+from seedgate.seeds.meaning_index import MeaningIndex
 from seedgate.seeds.near import NearIndex
 from seedgate.seeds.power import smallest_difference
 from seedgate.seeds.reading import ColumnUse, Progress, column_uses, read_examples
@@ -16,10 +20,16 @@ __all__ = [
     "Baseline",
     "CheckReport",
     "ColumnUse",
+    "Embedder",
     "Finding",
+    "Leak",
+    "LeakCheck",
     "LockReport",
+    "MeaningIndex",
+    "Meanings",
     "NearIndex",
     "Progress",
+    "SemanticBound",
     "added",
     "baseline",
     "candidate_index",
@@ -31,6 +41,8 @@ __all__ = [
     "evaluation_set",
     "example_workspace",
     "lock",
+    "locked_bound",
+    "open_embedder",
     "output_of",
     "read_examples",
     "seed_rows",

@@ -10,6 +10,7 @@ from seedgate.errors import InputError
 from seedgate.records import Example
 from seedgate.seeds.content import output_of, text_of
 from seedgate.seeds.findings import CheckReport, Finding
+from seedgate.seeds.leakage import Leak, LeakCheck
 from seedgate.seeds.near import NearIndex, fold
 from seedgate.seeds.reading import Progress, read_examples
 from seedgate.task import Task
@@ -21,6 +22,7 @@ RARE_SHARE = 0.25
 """A label with less than this share of an even split is rare."""
 
 _TOLD_EVERY = 500
+_SHOWN = 60
 
 
 def check(
@@ -29,6 +31,7 @@ def check(
     task: Task,
     *,
     near_duplicate: float = 0.7,
+    leaks: LeakCheck | None = None,
     on_progress: Progress | None = None,
 ) -> CheckReport:
     """Checks seeds, and that none of them is in the evaluation set.
@@ -38,12 +41,14 @@ def check(
         evaluation: The evaluation set; may be empty.
         task: What both are examples of.
         near_duplicate: The character-5-gram Jaccard similarity from which two texts are near.
+        leaks: What compares them with the evaluation set; the likeness of letters alone if not given.
         on_progress: Told how many rows were compared.
     """
+    leaks = leaks or LeakCheck(task, evaluation, near_duplicate)
     counted = _label_counts(seeds, task)
     findings = [
         *_schema(seeds, task),
-        *_compared(seeds, evaluation, task, near_duplicate, on_progress),
+        *_compared(seeds, evaluation, task, near_duplicate, leaks, on_progress),
         *_balance(counted, task),
         *_oddities(seeds, task),
     ]
@@ -57,12 +62,14 @@ def check_workspace(ws: Workspace, *, on_progress: Progress | None = None) -> Ch
         InputError: A file cannot be read.
     """
     seeds = read_examples(str(ws.seeds_path), ws.task, on_progress=on_progress)
-    policy = ws.config.policy
+    policy, evaluation = ws.config.policy, evaluation_rows(ws)
+    leaks = LeakCheck.for_workspace(ws, evaluation)
     report = check(
         seeds,
-        evaluation_rows(ws),
+        evaluation,
         ws.task,
         near_duplicate=policy.near_duplicate,
+        leaks=leaks,
         on_progress=on_progress,
     )
     return report.model_copy(
@@ -105,16 +112,18 @@ def _compared(
     evaluation: Sequence[Example],
     task: Task,
     threshold: float,
+    leaks: LeakCheck,
     on_progress: Progress | None,
 ) -> Iterator[Finding]:
     """Each seed against the evaluation set and against the seeds before it."""
-    held_out, earlier = _Seen(task, threshold), _Seen(task, threshold)
-    for example in evaluation:
-        held_out.add(example)
+    held_out, earlier = {each.id: each for each in evaluation}, _Seen(task, threshold)
+    if on_progress and leaks.meanings:
+        on_progress(0, len(seeds), "reading what the rows mean")
+    leaks.prepare(seeds, stored=True)
     for done, seed in enumerate(seeds, 1):
         text, output = text_of(task, seed.fields), output_of(task, seed.fields)
-        for other, likeness in held_out.near(text)[:1]:
-            yield _overlap(seed, other, likeness)
+        if (leak := leaks.find(seed)) is not None:
+            yield _overlap(seed, held_out[leak.row], leak, text_of(task, held_out[leak.row].fields))
         # The nearest with the same output and the nearest with another one: either may hide the other.
         told: set[bool] = set()
         for other, likeness in earlier.near(text):
@@ -147,18 +156,22 @@ class _Seen:
         return [(self._examples[int(key)], likeness) for key, likeness in self._index.all_near(text)]
 
 
-def _overlap(seed: Example, other: Example, likeness: float) -> Finding:
+def _overlap(seed: Example, other: Example, leak: Leak, text: str) -> Finding:
+    if leak.kind == "semantic":
+        what = f"the seed means the same as a row of the evaluation set ({leak.likeness:.3f}): {_short(text)}"
+        advice = "remove one of the two; if people wrote them independently, name policy.semantic_leak"
+    else:
+        alike = "the same" if leak.likeness == 1 else f"{leak.likeness:.0%} alike"
+        what = f"the seed and a row of the evaluation set are {alike}"
+        advice = "remove it from one of the two files"
     return Finding(
-        code="overlap",
-        severity="error",
-        rows=(seed.source, other.source),
-        what=f"the seed and a row of the evaluation set are {_alike(likeness)}",
-        advice="remove it from one of the two files",
+        code="overlap", severity="error", rows=(seed.source, other.source), what=what, advice=advice
     )
 
 
-def _alike(likeness: float) -> str:
-    return "the same" if likeness == 1 else f"{likeness:.0%} alike"
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "...")
 
 
 def _duplicate(rows: tuple[str, str], same: bool, likeness: float) -> Finding:

@@ -12,6 +12,7 @@ from seedgate.files import os_errors
 from seedgate.ledger import Event, Ledger, NewEvent
 from seedgate.records import Example
 from seedgate.seeds.checking import check, evaluation_rows
+from seedgate.seeds.leakage import LeakCheck, SemanticBound, locked_bound
 from seedgate.seeds.power import smallest_difference
 from seedgate.seeds.reading import Progress, read_examples
 from seedgate.workspace import Workspace
@@ -29,6 +30,7 @@ class LockReport(BaseModel):
         file_hash: SHA-256 of `eval.jsonl`.
         smallest_difference: Smallest difference in accuracy that a paired test on the set can show with
             power .8 at alpha .05, as a share; None if it can show none.
+        semantic: From where a text means the same as a row of the set; fixed with the lock.
         already: Whether the same set was locked before.
     """
 
@@ -38,6 +40,7 @@ class LockReport(BaseModel):
     eval_hash: str
     file_hash: str
     smallest_difference: float | None
+    semantic: SemanticBound | None
     already: bool
 
     def __str__(self) -> str:
@@ -46,7 +49,8 @@ class LockReport(BaseModel):
         else:
             shows = f"shows differences in accuracy from about {self.smallest_difference * 100:.0f} points"
         was = "was locked before" if self.already else "locked"
-        return f"evaluation set {was}: {self.count} rows, hash {self.eval_hash[:12]}; {shows}"
+        line = f"evaluation set {was}: {self.count} rows, hash {self.eval_hash[:12]}; {shows}"
+        return f"{line}\n{self.semantic}" if self.semantic else line
 
 
 def set_hash(ids: Iterable[str]) -> str:
@@ -60,17 +64,21 @@ def lock(ws: Workspace, *, dry_run: bool = False, on_progress: Progress | None =
     Raises:
         InputError: A file cannot be read.
         RefusedError: The set is too small, overlaps with the seeds, or another set is locked already.
+        ServiceError: The model that compares meanings cannot be had.
     """
     evaluation = read_examples(str(ws.eval_path), ws.task, on_progress=on_progress)
     ids = sorted(example.id for example in evaluation)
     with os_errors(ws.eval_path, "reading"):
         file_hash = sha256(ws.eval_path.read_bytes())
+    already = _already(standing_lock(ws.ledger), set_hash(ids))
+    leaks = LeakCheck.for_workspace(ws, evaluation)
     report = LockReport(
         count=len(ids),
         eval_hash=set_hash(ids),
         file_hash=file_hash,
         smallest_difference=smallest_difference(len(ids)),
-        already=_already(standing_lock(ws.ledger), set_hash(ids)),
+        semantic=locked_bound(ws.ledger) if already else leaks.bound,
+        already=already,
     )
     if report.already:
         return report
@@ -79,14 +87,15 @@ def lock(ws: Workspace, *, dry_run: bool = False, on_progress: Progress | None =
             f"{ws.eval_path.name} has {len(ids)} rows; the policy wants {ws.config.policy.min_eval}",
             hint="add examples, or lower policy.min_eval in seedgate.toml",
         )
-    _refuse_overlap(ws, evaluation, on_progress)
+    _refuse_overlap(ws, evaluation, leaks, on_progress)
     if dry_run:
         return report
-    payload = {"ids": ids, "file_hash": file_hash, "count": len(ids)}
+    semantic = report.semantic.model_dump(mode="json") if report.semantic else None
+    payload = {"ids": ids, "file_hash": file_hash, "count": len(ids), "semantic": semantic}
     if not ws.ledger.append([NewEvent("eval.locked", report.eval_hash, payload, key=_KEY)]):
         # Another process was faster: its lock is the one that stands.
         already = _already(standing_lock(ws.ledger), report.eval_hash)
-        return report.model_copy(update={"already": already})
+        return report.model_copy(update={"already": already, "semantic": locked_bound(ws.ledger)})
     return report
 
 
@@ -132,15 +141,21 @@ def _already(event: Event | None, eval_hash: str) -> bool:
     return True
 
 
-def _refuse_overlap(ws: Workspace, evaluation: list[Example], on_progress: Progress | None) -> None:
+def _refuse_overlap(
+    ws: Workspace, evaluation: list[Example], leaks: LeakCheck, on_progress: Progress | None
+) -> None:
     """Against the rows of `seeds.jsonl` and the seeds in the ledger, which may be gone from the file."""
     seeds = {seed.id: seed for seed in read_examples(str(ws.seeds_path), ws.task)}
     events = {event.subject: event for event in ws.ledger.events("seed.added") if event.subject not in seeds}
     for id_, fields in ws.ledger.bodies(events).items():
         seeds[id_] = Example(fields=fields, source=events[id_].payload["source"])
-    threshold = ws.config.policy.near_duplicate
     report = check(
-        list(seeds.values()), evaluation, ws.task, near_duplicate=threshold, on_progress=on_progress
+        list(seeds.values()),
+        evaluation,
+        ws.task,
+        near_duplicate=ws.config.policy.near_duplicate,
+        leaks=leaks,
+        on_progress=on_progress,
     )
     overlaps = [finding for finding in report.errors if finding.code == "overlap"]
     if overlaps:

@@ -14,6 +14,7 @@ from seedgate.records import Example
 from seedgate.seeds.checking import check
 from seedgate.seeds.content import text_of
 from seedgate.seeds.findings import CheckReport
+from seedgate.seeds.leakage import LeakCheck
 from seedgate.seeds.locking import evaluation_set
 from seedgate.seeds.near import NearIndex
 from seedgate.seeds.reading import Progress, read_examples
@@ -125,9 +126,10 @@ def seed_rows(ws: Workspace, on_progress: Progress | None = None) -> list[Exampl
         RefusedError: The check finds errors, or a row that is not verified yet resembles a stored candidate.
     """
     seeds = read_examples(str(ws.seeds_path), ws.task, on_progress=on_progress)
-    threshold = ws.config.policy.near_duplicate
+    threshold, evaluation = ws.config.policy.near_duplicate, evaluation_set(ws)
+    leaks = LeakCheck.for_workspace(ws, evaluation)
     refuse_errors(
-        check(seeds, evaluation_set(ws), ws.task, near_duplicate=threshold, on_progress=on_progress)
+        check(seeds, evaluation, ws.task, near_duplicate=threshold, leaks=leaks, on_progress=on_progress)
     )
     verified, _ = verified_seeds(ws)
     _refuse_candidates(ws, [seed for seed in seeds if seed.id not in verified])

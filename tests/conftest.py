@@ -1,7 +1,7 @@
 """Fixtures that several rooms share: the public data folder, and a small workspace that is ready to generate."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from seedgate.ledger import NewEvent
 from seedgate.records import Candidate, Example, Provenance
 from seedgate.seeds import create_workspace, lock, verify
+from seedgate.seeds.minilm import MiniLM
 from seedgate.workspace import Workspace
 
 # Scenarios that tests of two folders import; here, since this file is read before any of them.
@@ -83,6 +84,27 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no public data at {folder}: set SEEDGATE_DATA")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def remembered_vectors() -> Iterator[Callable[..., Any]]:
+    """The real model, but each text only once in a process: most workspaces here hold the same rows.
+
+    Yields what always computes.
+    """
+    embed = MiniLM.embed
+    known: dict[str, Any] = {}
+
+    def remembering(self: MiniLM, texts: Sequence[str]) -> Any:
+        import numpy as np
+
+        fresh = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(fresh, embed(self, fresh), strict=True))
+        return np.stack([known[text] for text in texts]) if texts else embed(self, [])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MiniLM, "embed", remembering)
+        yield embed
 
 
 @pytest.fixture

@@ -17,7 +17,18 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("seeds", "generator", "review", "finetune")  # in the order in which data flows
 FOLDERS = ("core", *ROOMS)
 WIRING = re.compile(r"core/(cli/.*|cycle.*)\.py")  # these tie the rooms together, so they may see all of them
-HEAVY = {"accelerate", "datasets", "peft", "pyarrow", "scipy", "torch", "transformers", "trl", "vllm"}
+HEAVY = {
+    "accelerate",
+    "datasets",
+    "numpy",
+    "peft",
+    "pyarrow",
+    "scipy",
+    "sentence_transformers",
+    "tokenizers",
+    "torch",
+}
+HEAVY |= {"transformers", "trl", "usearch", "vllm"}
 VAGUE = {"util", "utils", "helper", "helpers", "manager", "misc", "common"}
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

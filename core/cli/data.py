@@ -197,15 +197,11 @@ def check(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
 
     Example: seedgate seeds check
     """
-    from seedgate.seeds import check as run
-    from seedgate.seeds import read_examples
+    from seedgate.seeds import check_workspace
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws, progress("checking", quiet=json) as on_progress:
-        seeds = read_examples(str(ws.seeds_path), ws.task)
-        evaluation = read_examples(str(ws.eval_path), ws.task) if ws.eval_path.stat().st_size else []
-        threshold = ws.config.policy.near_duplicate
-        report = run(seeds, evaluation, ws.task, near_duplicate=threshold, on_progress=on_progress)
+        report = check_workspace(ws, on_progress=on_progress)
     counts = [[label, n] for label, n in report.labels.items()]
     parts = [
         table(["label", "seeds"], counts) if counts else "",
@@ -273,11 +269,13 @@ def _verify_in_argilla(folder: Path, *, by: str, limit: int | None, dry_run: boo
 def lock(workspace: WorkspaceDir = Path(), dry_run: DryRun = False, json: Json = False) -> None:
     """Lock the evaluation set by its hash, before anything is generated.
 
+    Measures how alike in meaning its rows are, and fixes from where a generated text counts as a leak.
+
     Example: seedgate seeds lock
     """
     from seedgate.seeds import lock as run
     from seedgate.workspace import Workspace
 
-    with Workspace(workspace) as ws:
-        report = run(ws, dry_run=dry_run)
+    with Workspace(workspace) as ws, progress("locking", quiet=json) as on_progress:
+        report = run(ws, dry_run=dry_run, on_progress=on_progress)
     emit(report, str(report), json_output=json)

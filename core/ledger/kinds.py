@@ -14,7 +14,8 @@ KINDS: dict[str, str] = {
     "seed.verified": "example id: {method: sign-off|argilla, by, statement, at} and, of argilla, {verdicts, rounds,"
     " guideline_hash, quorum}",
     "seed.withdrawn": "example id: {by, at, reason}; left the file before a later sign-off, or its verdict changed",
-    "eval.locked": "hash of the sorted ids: {ids, file_hash, count, without}; without: rows redacted from it",
+    "eval.locked": "hash of the sorted ids: {ids, file_hash, count, semantic, without}; semantic: model and threshold"
+    " of meaning, of the first; without: rows redacted from it",
     "cycle.started": "cycle number: {target, simulated}",
     "cycle.finished": "cycle number: {release, model, summary}",
     "run.started": "run id: {cycle, settings, seed_set_hash}",

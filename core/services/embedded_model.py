@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
@@ -22,7 +21,7 @@ from seedgate.errors import ServiceError
 from seedgate.files import fsync_dir, os_errors
 from seedgate.locks import exclusive
 from seedgate.services.commands import run
-from seedgate.services.fetching import fetch
+from seedgate.services.fetching import fetch, folder_beside
 from seedgate.services.layout import require_space, seedgate_home
 
 __all__ = ["EmbeddedModel"]
@@ -76,14 +75,14 @@ class EmbeddedModel:
             yield installed
             return
         say(f"fetching {NAME}, once (93 MB)")
-        with _folder_beside(self.folder) as folder:
+        with folder_beside(self.folder) as folder:
             log = self.folder.with_name(f"{PACKAGE}.log")
             fetch(f"{PACKAGE}=={VERSION}", folder, log=log, say=say, cancelled=cancelled)
             yield next(iter(distributions(name=PACKAGE, path=[str(folder)])))
 
     def _convert(self, package: Distribution, cancelled: Event | None) -> None:
         gguf = _weights(package)
-        with _folder_beside(self.folder) as aside:
+        with folder_beside(self.folder) as aside:
             run(
                 [sys.executable, "-m", "seedgate.services.convert_model", gguf, aside],
                 log=self.folder.with_name(f"{NAME}.log"),
@@ -102,17 +101,6 @@ class EmbeddedModel:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 aside.rename(self.folder)
                 fsync_dir(self.folder.parent)
-
-
-@contextmanager
-def _folder_beside(path: Path) -> Iterator[Path]:
-    """A new folder beside `path` that is gone after the block, unless it was renamed."""
-    with os_errors(path, "making a folder"):
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _installed() -> Distribution | None:

@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
 from seedgate.errors import ServiceError
+from seedgate.files import os_errors
 from seedgate.services.commands import Cancelled, run
 
-__all__ = ["fetch", "find_uv"]
+__all__ = ["fetch", "find_uv", "folder_beside"]
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` that is gone after the block, unless it was renamed."""
+    with os_errors(path, "making a folder"):
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def find_uv() -> str:

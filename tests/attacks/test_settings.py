@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes.argilla_server import FakeArgilla
 from fakes.reviewing import Reviewer
@@ -17,7 +18,8 @@ from seedgate.finetune import release, verify_release
 from seedgate.ledger import Ledger, NewEvent
 from seedgate.records import Example
 from seedgate.review import adjudicate, declare_compatible, pull, push
-from seedgate.seeds import create_workspace, lock, verify
+from seedgate.seeds import Meanings, create_workspace, lock, verify
+from seedgate.seeds.vectors import VectorStore
 from seedgate.workspace import Workspace
 from tests.attacks.marking import attack
 from tests.attacks.tampering import answer_all, edit_config, faults, released_texts
@@ -136,6 +138,58 @@ class TestEvaluation:
         ]
         for text in rows:
             reviewing.approve(reviewing.candidate(example(text, "billing")))
+        assert release(reviewing.ws).counts.approved == 0
+
+    @attack(
+        "an evaluation row is approved into the training set in other words",
+        outcome="refused",
+        by="G7: compared in meaning, from a cosine that the lock fixed",
+    )
+    def test_a_paraphrased_evaluation_row(self, reviewing: Reviewing) -> None:
+        reviewing.approve(reviewing.candidate(example("What time is the teapot arriving?", "billing")))
+        reviewing.approve(
+            reviewing.candidate(example("Please tell me why my statement has an extra fee.", "billing"))
+        )
+        assert release(reviewing.ws).counts.approved == 0
+
+    @attack(
+        "an edit turns a sound candidate into an evaluation row in other words",
+        outcome="refused",
+        by="G7: asked again at the release, whatever the filters said",
+    )
+    def test_a_paraphrase_by_edit(self, reviewing: Reviewing) -> None:
+        (original,) = reviewing.candidates(1)
+        reviewing.edit(original, example("What time is the teapot arriving?", "delivery"))
+        made = release(reviewing.ws)
+        assert made.counts.approved == 0
+
+    @attack(
+        "semantic_leak is named, or the embedding model changed, after the lock, to let paraphrases in",
+        outcome="refused",
+        by="G7: the lock's threshold counts; another model than the lock's is refused",
+    )
+    def test_loosened_meaning(self, reviewing: Reviewing) -> None:
+        reviewing.approve(reviewing.candidate(example("What time is the teapot arriving?", "billing")))
+        with edit_config(reviewing.ws, ("[policy]", "[policy]\nsemantic_leak = 1.0")) as later:
+            assert later.config.policy.semantic_leak == 1.0
+            assert release(later).counts.approved == 0
+        other = ("[embeddings]", '[embeddings]\nmodel = "sentence-transformers:x"')
+        with edit_config(reviewing.ws, other) as later, pytest.raises(RefusedError, match="was locked with"):
+            release(later)
+
+    @attack(
+        "the stored vector of a paraphrase is replaced, so that it seems to mean something else",
+        outcome="documented",
+        by="whoever can write `.seedgate/` can; a release is checked anew after `embeddings.db` was deleted",
+    )
+    def test_a_replaced_vector(self, reviewing: Reviewing) -> None:
+        id_ = reviewing.candidate(example("What time is the teapot arriving?", "billing"))
+        reviewing.approve(id_)
+        path = reviewing.ws.state_dir / "embeddings.db"
+        space = Meanings.for_workspace(reviewing.ws).space
+        VectorStore(path, space).put({id_: np.eye(1, 384, dtype=np.float32)[0]})
+        assert release(reviewing.ws).counts.approved == 1
+        path.unlink()
         assert release(reviewing.ws).counts.approved == 0
 
     @attack(

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from seedgate.finetune.records import Manifest
 from seedgate.finetune.traces import Marks
 from seedgate.ledger import NewEvent
 from seedgate.review import decisions, pull, push
+from seedgate.seeds import locked_bound
 from seedgate.seeds.locking import evaluation_set
+from seedgate.seeds.meaning import VECTORS_NAME
 from seedgate.workspace import Workspace
 
 SECRET = "Ms Ada Quist of 12 Mill Lane waits for her kettle"
@@ -414,3 +417,32 @@ def test_what_controls_were_made_of_a_row_goes_with_it(ws: Workspace) -> None:
     redact(ws, row, **SAID)
     assert content_hash(cut) in ws.ledger.redacted()
     assert ws.ledger.bodies([content_hash(cut)]) == {}
+
+
+def test_what_a_text_means_goes_with_it(ws: Workspace) -> None:
+    row, path = id_of(SECRET, "delivery"), ws.state_dir / VECTORS_NAME
+    before = stored(path)
+    assert row in before
+    (ws.state_dir / "meanings-0123.usearch").write_bytes(b"an index with its vector")
+    redact(ws, row, **SAID)
+    assert stored(path) == before - {row}
+    assert row.encode() not in path.read_bytes()
+    assert not list(ws.state_dir.glob("meanings-*"))
+    # A run that was killed after the ledger's part: the next one finds the vector by its id alone.
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO vectors VALUES ('space', ?, 'vector')", (row,))
+    redact(ws, row, **SAID)
+    assert row not in stored(path)
+
+
+def test_a_redacted_evaluation_row_leaves_the_threshold_of_the_lock(ws: Workspace) -> None:
+    before = locked_bound(ws.ledger)
+    redact(ws, id_of(EVAL, "delivery"), **SAID)
+    assert before is not None
+    assert locked_bound(ws.ledger) == before
+    assert release(ws).created
+
+
+def stored(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {row[0] for row in connection.execute("SELECT id FROM vectors")}

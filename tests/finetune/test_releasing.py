@@ -320,7 +320,7 @@ class TestTrouble:
 KILLED_AT_EVERY_STEP = '''
 """Kills `release` at each of its file operations in turn, runs it again, and prints what there is then."""
 import itertools, json, os, pathlib, shutil, signal, sys
-import pyarrow.parquet  # before the hook counts
+import numpy, pyarrow.parquet  # before the hook counts
 from seedgate.finetune import audit, release, verify_release
 from seedgate.workspace import Workspace
 
@@ -381,6 +381,7 @@ for kill_at in itertools.count(1):
 
 
 def test_killed_at_every_step_and_run_again_there_is_one_release(approved: Workspace, tmp_path: Path) -> None:
+    assert release_needed(approved)  # stores what the rows mean, which else each of the killed would compute
     approved.close()
     command = [sys.executable, "-W", "ignore", "-c", KILLED_AT_EVERY_STEP, str(approved.root), str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -12,9 +12,10 @@ from seedgate.generator.filters.format import FormatFilter, first_invisible
 from seedgate.generator.filters.length import LengthFilter, runs_in_circles
 from seedgate.generator.filters.near import NearFilter
 from seedgate.generator.filters.schema import SchemaFilter
+from seedgate.generator.filters.semantic import SemanticFilter
 from seedgate.ledger import NewEvent
 from seedgate.records import Example
-from seedgate.seeds import example_workspace
+from seedgate.seeds import LeakCheck, Meanings, example_workspace, open_embedder
 from seedgate.task import Task
 from seedgate.workspace import Workspace
 
@@ -185,8 +186,28 @@ class TestNear:
         assert near.check(edited, ignore={original.id}) is not None
 
 
+class TestSemantic:
+    def filter(self) -> SemanticFilter:
+        semantic = SemanticFilter(Meanings(TASK, open_embedder()), 0.85)
+        assert semantic.check(message("How do I change my e-mail address?")) is None
+        semantic.accept(message("How do I change my e-mail address?"))
+        return semantic
+
+    def test_the_same_question_in_other_words_is_dropped_whatever_its_label(self) -> None:
+        assert reason(self.filter(), message("How can I change my email address?", "billing"))
+
+    def test_another_question_passes(self) -> None:
+        assert reason(self.filter(), message("How do I change my password?")) is None
+
+    def test_the_original_of_an_edited_row_may_mean_the_same(self) -> None:
+        edited, original = message("How can I change my email address?"), "How do I change my e-mail address?"
+        assert self.filter().check(edited, ignore={message(original).id}) is None
+
+
 class TestEvaluation:
-    evaluation = EvaluationFilter(TASK, [message("My parcel was due on Friday and is not here.")], 0.7)
+    evaluation = EvaluationFilter(
+        LeakCheck(TASK, [message("My parcel was due on Friday and is not here.")], 0.7)
+    )
 
     def test_a_locked_row_and_its_like_are_dropped_as_leaks(self) -> None:
         assert reason(self.evaluation, message("My parcel was due on Friday and is not here.")) == "exact"
@@ -213,6 +234,8 @@ class TestChain:
         assert dropped_by("Still no kettle here!") == "exact"
         assert dropped_by("where is the parcel I ordered last week") == "near"
         assert dropped_by("When will the teapot get here?") == "evaluation"
+        assert dropped_by("What time is the teapot arriving?") == "evaluation"
+        assert dropped_by("Still there is no kettle at my place!!!") is None
         assert dropped_by("Nobody rang, yet the van was in our street.") is None
 
     def test_it_remembers_earlier_candidates_and_what_reviewers_rejected(
@@ -235,6 +258,13 @@ class TestChain:
         drop = FilterChain.for_workspace(tiny_workspace).check(earlier)
         assert drop is not None
         assert (drop.filter, drop.reason) == ("exact", "rejected")
+
+    def test_what_is_computed_at_once_changes_no_answer(self, tiny_workspace: Workspace) -> None:
+        texts = ["What time is the teapot arriving?", "Nobody rang, yet the van was in our street.", "Hm"]
+        examples = [Example(fields={"text": text, "label": "delivery"}) for text in texts]
+        one_by_one, together = (FilterChain.for_workspace(tiny_workspace) for _ in range(2))
+        together.prepare(examples)
+        assert list(map(together.check, examples)) == list(map(one_by_one.check, examples))
 
     def test_an_accepted_example_drops_its_like(self, tiny_workspace: Workspace) -> None:
         chain = FilterChain.for_workspace(tiny_workspace)

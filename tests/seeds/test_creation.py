@@ -72,6 +72,7 @@ def test_the_ledger_begins_with_the_workspace_and_its_seeds(unsigned: Make) -> N
     assert first.payload["policy"] == {
         "verified_seeds": 12,
         "near_duplicate": 0.7,
+        "semantic_leak": 0.0,
         "min_eval": 6,
         "max_error": 0.0,
     }

