@@ -321,6 +321,7 @@ KILLED_AT_EVERY_STEP = '''
 """Kills `release` at each of its file operations in turn, runs it again, and prints what there is then."""
 import itertools, json, os, pathlib, shutil, signal, sys
 import numpy, pyarrow.parquet  # before the hook counts
+pyarrow.array(["x"])  # where pandas is installed this imports it: once here, not in each child
 from seedgate.finetune import audit, release, verify_release
 from seedgate.workspace import Workspace
 
