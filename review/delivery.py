@@ -79,7 +79,7 @@ def deliver(
         ServiceError: Argilla cannot be used; run again to go on.
     """
     ws, board = delivery.ws, delivery.board
-    spec = dataset_spec(ws.task, ws.ledger.body(opened.guidelines))
+    spec = dataset_spec(ws.task, ws.ledger.body(opened.guidelines), opened.purpose)
     if spec_hash(spec) != opened.schema_hash:
         raise RefusedError(
             f"round {opened.id} was opened with another [task] and is half pushed",

@@ -7,7 +7,7 @@ the answer, which is what "nothing to correct" should mean.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from seedgate.canonical import content_hash
 from seedgate.errors import ConfigError, InputError
@@ -17,7 +17,23 @@ from seedgate.review.visible import normal_form, reveal, show, unshow
 from seedgate.review.wording import word_diff
 from seedgate.task import Field, Task
 
-__all__ = ["DECISION", "dataset_spec", "record_fields", "seen_hash", "shows_just", "spec_hash", "suggestions"]
+__all__ = [
+    "COMMENT",
+    "DECISION",
+    "REASON_TEXTS",
+    "Purpose",
+    "dataset_spec",
+    "differences",
+    "meanings_of",
+    "record_fields",
+    "seen_hash",
+    "shows_just",
+    "spec_hash",
+    "suggestions",
+]
+
+Purpose = Literal["candidates", "seeds"]
+"""What the records are: examples that a model wrote, or seeds to be verified."""
 
 DECISION, REASONS, COMMENT = "decision", "reasons", "comment"
 MEANING, NEAREST = "meaning", "nearest_seed"
@@ -33,7 +49,17 @@ _DECISIONS: dict[VerdictDecision, str] = {
     "reject": "Reject",
 }
 
-_REASONS: dict[Reason, str] = {
+# True of whatever is shown, so that it tells nobody what is a control or where in the queue it stood.
+_HERE: dict[Purpose, str] = {
+    "candidates": "It is here because it passed the automatic filters.",
+    "seeds": "A person gave it as a seed: what is approved here is imitated, and trained on.",
+}
+_MEND: dict[Purpose, str] = {
+    "candidates": "When you edit or reject: what generation should do better next time.",
+    "seeds": "When you edit or reject: for whoever looks after the seeds.",
+}
+
+REASON_TEXTS: dict[Reason, str] = {
     "wrong_label": "Wrong label",
     "wrong_fact": "Wrong fact or answer",
     "off_topic": "Off topic",
@@ -46,7 +72,7 @@ _REASONS: dict[Reason, str] = {
 }
 
 
-def dataset_spec(task: Task, guidelines: str) -> DatasetSpec:
+def dataset_spec(task: Task, guidelines: str, purpose: Purpose = "candidates") -> DatasetSpec:
     """Fields, questions and guidelines of a reviewer's dataset.
 
     Raises:
@@ -60,17 +86,16 @@ def dataset_spec(task: Task, guidelines: str) -> DatasetSpec:
     if any(field.label_help for field in task.outputs):
         fields.append(FieldSpec(MEANING, "What that means", required=False))
     fields.append(FieldSpec(NEAREST, "For comparison: the nearest verified example", required=False))
-    return DatasetSpec(guidelines, tuple(fields), tuple(_questions(task)))
+    return DatasetSpec(guidelines, tuple(fields), tuple(_questions(task, purpose)))
 
 
-def _questions(task: Task) -> Iterator[QuestionSpec]:
+def _questions(task: Task, purpose: Purpose) -> Iterator[QuestionSpec]:
     yield QuestionSpec(
         DECISION,
-        "Is this example right?",
+        "Is this example right?" if purpose == "candidates" else "Is this seed right?",
         "label",
         required=True,
-        # True of whatever is shown, so that it tells nobody what is a control or where in the queue it stood.
-        description="Keys: 1, 2 or 3, then Enter. It is here because it passed the automatic filters.",
+        description=f"Keys: 1, 2 or 3, then Enter. {_HERE[purpose]}",
         options=tuple(Option(value, text) for value, text in _DECISIONS.items()),
     )
     # Second, because the page moves on to it from the decision: a digit typed too many lands here.
@@ -78,8 +103,8 @@ def _questions(task: Task) -> Iterator[QuestionSpec]:
         REASONS,
         "What is wrong with it?",
         "multilabel",
-        description="When you edit or reject: what generation should do better next time.",
-        options=tuple(Option(value, text) for value, text in _REASONS.items()),
+        description=_MEND[purpose],
+        options=tuple(Option(value, text) for value, text in REASON_TEXTS.items()),
     )
     for field in (*task.outputs, *task.inputs):
         yield _correction(field)
@@ -132,7 +157,7 @@ def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, A
     if task.validate_fields(fields) != dict(fields):
         raise InputError("the example is not complete")
     texts = {field.name: _plain(fields[field.name]) for field in (*task.inputs, *task.outputs)}
-    meanings = list(_meanings(task, fields))
+    meanings = list(meanings_of(task, fields))
     if meanings:
         texts[MEANING] = "\n".join(meanings)
     if nearest is not None:
@@ -142,10 +167,10 @@ def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, A
     return texts
 
 
-def _meanings(task: Task, fields: Mapping[str, Any]) -> Iterator[str]:
+def meanings_of(task: Task, fields: Mapping[str, Any]) -> Iterator[str]:
     """What the guidelines of the task say about the labels that the example has."""
     for field in task.outputs:
-        chosen = fields[field.name]
+        chosen = fields.get(field.name, "")
         for label in chosen if isinstance(chosen, list) else [chosen]:
             if label in field.label_help:
                 yield f"{label}: {field.label_help[label]}"
@@ -153,16 +178,20 @@ def _meanings(task: Task, fields: Mapping[str, Any]) -> Iterator[str]:
 
 def _comparison(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, Any]) -> Iterator[str]:
     """The nearest seed, and in what words the example differs from it."""
-    shown = (*task.inputs, *task.outputs)
-    for field in shown:
+    for field in (*task.inputs, *task.outputs):
         here, there = _plain(fields[field.name]), _plain(nearest.get(field.name, ""))
         other = field.type != "text" and here != there
         yield f"{field.display}: {there}" + (f"  (here: {', '.join(here.split(chr(10)))})" if other else "")
-    texts = [field for field in shown if field.type == "text"]
+    yield from differences(task, nearest, fields, "What differs")
+
+
+def differences(task: Task, before: Mapping[str, Any], after: Mapping[str, Any], title: str) -> Iterator[str]:
+    """For each text of `after` that is worth comparing, a paragraph with what changed against `before`."""
+    texts = [field for field in (*task.inputs, *task.outputs) if field.type == "text"]
     for field in texts:
-        changed = word_diff(_plain(nearest.get(field.name, "")), _plain(fields[field.name]))
+        changed = word_diff(_plain(before.get(field.name, "")), _plain(after.get(field.name, "")))
         if changed:
-            yield f"\nWhat differs{f' in {field.display}' if len(texts) > 1 else ''}: {changed}"
+            yield f"\n{title}{f' in {field.display}' if len(texts) > 1 else ''}: {changed}"
 
 
 def _plain(value: Any) -> str:

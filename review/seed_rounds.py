@@ -230,7 +230,7 @@ def _round(
         guideline_hash=guideline_hash,
         guidelines=content_hash(text),
         task_hash=ws.task.hash,
-        schema_hash=spec_hash(dataset_spec(ws.task, text)),
+        schema_hash=spec_hash(dataset_spec(ws.task, text, "seeds")),
         quorum=_quorum(ws),
         reviewers=names,
         datasets={name: (f"{prefix}-{state.short}-{name}", f"{prefix}-seeds-{wave}") for name in names},

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fakes.reviewing import Reviewer
 from playwright.sync_api import BrowserContext, Page, expect
 
-from seedgate.review import decisions, pull, push
+from seedgate.review import decisions, pull, push, push_cases, push_seeds
+from seedgate.review.state import read_state
 from seedgate.review.visible import reveal
+from seedgate.seeds import verified_seeds
 from seedgate.workspace import Workspace
-from tests.conftest import TINY_TASK
+from tests.conftest import TINY_SEEDS, TINY_TASK
 from tests.e2e.conftest import Argilla
 from tests.e2e.test_browser import LABEL, TEXT, ReviewPage, browser, outcome_of, screenshot
 
@@ -31,6 +34,17 @@ KEYS = {
     "reject": ["3", "4", "Enter"],
     "relabel": ["2", "ArrowDown", "1", "Enter"],
 }
+CLASHING = TINY_SEEDS["delivery"][0]
+DISPUTED = {
+    "You charged my neighbour's card instead of mine, and now we are both locked out of the shop.": "account",
+    "Where is the kettle I ordered from you two weeks ago?": "delivery",
+    CLASHING: "billing",
+}
+MENDED = "You charged my neighbour's card instead of mine, and now we are both angry."
+COMMENTS = (
+    "It is about money: <billing> fits,\nsigning in is only what follows.",
+    "Nobody writes 'from you'. And two weeks ago there was no shop.",
+)
 FONTS = ("https://fonts.googleapis.com/", "https://fonts.gstatic.com/")
 """What Argilla's own page asks for, whatever it shows."""
 
@@ -51,11 +65,16 @@ def begin(
 ) -> ReviewPage:
     """Pushes everything and opens the reviewer's page."""
     pushed = push(ws, cycle=1)
-    password = ws.secrets.get(f"reviewer_{name}_password")
-    assert password is not None
     page = browser.new_page()
     watch(page)
-    return ReviewPage(page, argilla.url, name, password, pushed.places[name][1])
+    return signed_in(ws, argilla, page, name, pushed.places[name][1])
+
+
+def signed_in(ws: Workspace, argilla: Argilla, page: Page, name: str, dataset: str) -> ReviewPage:
+    """The page of this dataset, with the password that push made."""
+    password = ws.secrets.get(f"reviewer_{name}_password")
+    assert password is not None
+    return ReviewPage(page, argilla.url, name, password, dataset)
 
 
 def press(review: ReviewPage, text: str, keys: list[str]) -> None:
@@ -106,6 +125,83 @@ def test_two_keys_approve_three_reject_with_a_reason_and_four_relabel(
     assert made == {"billing": "rejected", "delivery": "approved"}
 
 
+def test_an_adjudicator_sees_who_said_what_and_settles_it_by_keys(
+    argilla: Argilla,
+    browser: BrowserContext,
+    make_workspace: Callable[..., Workspace],
+    add_candidates: Callable[..., Any],
+    reviewer_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    argilla.use(monkeypatch)
+    anna, ben, judge = (f"{who}-{reviewer_name}" for who in ("anna", "ben", "zoe"))
+    ws = make_workspace(reviewers=(anna, ben), settings={"review": {"quorum": 2, "adjudicator": judge}})
+    mislabelled, doubtful, clashing = DISPUTED
+    add_candidates(ws, DISPUTED)
+    push(ws, cycle=1)
+    with Reviewer(ws, anna) as one, Reviewer(ws, ben) as other:
+        for text in DISPUTED:
+            one.answer(text, "approve")
+        edit = {"corrected_text": MENDED, "corrected_label": "billing", "reasons": ["wrong_label"]}
+        other.answer(mislabelled, "edit", **edit, comment=COMMENTS[0])
+        other.answer(doubtful, "reject", reasons=["unnatural", "format"], comment=COMMENTS[1])
+        other.answer(clashing, "approve")
+    pull(ws)
+    docket = push_cases(ws)
+    assert (docket.cases, docket.by) == (3, judge)
+    assert docket.place is not None
+
+    review = signed_in(ws, argilla, browser.new_page(), judge, docket.place[1])
+    review.open(mislabelled)
+    # What reviewers ticked and wrote, in the words of the page; letters stand for their names.
+    main = review.page.get_by_role("main")
+    for words in (
+        "Reviewer A approved",
+        "Reviewer B corrected it (wrong label):",
+        *COMMENTS[0].splitlines(),
+        "Changes: Text, Label",
+        f"Text: {MENDED}",
+        "[locked out of the shop. → angry.]",
+        "Label: billing  (instead of account)",
+        "account: signing in",
+        "billing: what was charged",
+    ):
+        expect(main).to_contain_text(words)
+    assert review.field(TEXT).inner_text().strip() == mislabelled
+    assert review.field(LABEL).inner_text().strip() == "account"
+    for name in (anna, ben):
+        expect(main).not_to_contain_text(name)
+    screenshot(review.page, "docket-correction")
+    press(review, mislabelled, ["3", "Enter"])
+
+    review.open(doubtful)
+    verdict = review.page.get_by_text(
+        "Reviewer B rejected (nobody would write this, cut off or badly formed):"
+    )
+    expect(verdict).to_contain_text(COMMENTS[1])
+    screenshot(review.page, "docket-rejection")
+    press(review, doubtful, ["1", "Shift+Enter", *"People do.", "Escape", "Enter"])
+
+    review.open(clashing)
+    expect(main).to_contain_text("Is this one right nevertheless?")
+    expect(review.page.get_by_text("Label: delivery  (here: billing)")).to_be_in_viewport()
+    screenshot(review.page, "docket-clash")
+    press(review, clashing, ["2", "Enter"])
+
+    assert pull(ws).rulings == 3
+    found = decisions(ws)
+    outcome = {(ws.ledger.body(id_)["text"], ws.ledger.body(id_)["label"]): d for id_, d in found.items()}
+    assert {row: d.outcome for row, d in outcome.items()} == {
+        (mislabelled, "account"): "rejected",
+        (MENDED, "billing"): "approved",
+        (doubtful, "delivery"): "approved",
+        (clashing, "billing"): "rejected",
+    }
+    assert outcome[doubtful, "delivery"].reason == f"settled by {judge}"
+    said = [e.payload.get("comment_hash") for e in ws.ledger.events("adjudication.recorded")]
+    assert [ws.ledger.body(hash_) for hash_ in said if hash_] == ["People do."]
+
+
 def text_of(ws: Workspace, candidate_id: str) -> str:
     return str(ws.ledger.body(candidate_id)["text"])
 
@@ -148,3 +244,31 @@ def test_hostile_text_is_all_there_and_does_nothing(
         screenshot(review.page, f"hostile-{name}")
         assert review.page.evaluate("window.ran === undefined"), name
     assert sorted(set(happened)) == []
+
+
+def test_a_seed_is_verified_by_two_keys(
+    argilla: Argilla,
+    browser: BrowserContext,
+    make_workspace: Callable[..., Workspace],
+    reviewer_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    argilla.use(monkeypatch)
+    ws = make_workspace(reviewers=(reviewer_name,), verified=False, locked=False)
+    approved, rejected = TINY_SEEDS["delivery"][0], TINY_SEEDS["billing"][0]
+    push_seeds(ws, limit=3)
+    (opened,) = read_state(ws.ledger, purpose="seeds").opened.values()
+    review = signed_in(ws, argilla, browser.new_page(), reviewer_name, opened.datasets[reviewer_name][1])
+
+    review.open(approved)
+    assert review.field(LABEL).inner_text().strip() == "delivery"
+    expect(review.question("decision")).to_contain_text("Is this seed right?")
+    screenshot(review.page, "seed-record")
+    press(review, approved, KEYS["approve"])
+    press(review, rejected, KEYS["reject"])
+
+    report = pull(ws)
+    assert (report.seeds_verified, report.anomalies) == (1, ())
+    seeds, by = verified_seeds(ws)
+    assert [seed.fields for seed in seeds.values()] == [{"text": approved, "label": "delivery"}]
+    assert set(by.values()) == {reviewer_name}

@@ -130,7 +130,9 @@ class CaseScenarios:
         assert push_cases(ws).cases == 2
         original, corrected = example(CARD, "account"), example(CARD, "billing")
         with adjudicator(ws) as judge:
-            assert judge.record(CARD)["fields"]["case_correction_b"] == f"Text: {CARD}\nLabel: billing"
+            assert judge.record(CARD)["fields"]["case_correction_b"] == (
+                f"Changes: Label\nText: {CARD}\nLabel: billing  (instead of account)"
+            )
             judge.answer(CARD, "correct_b")
             # The page offers the option there too, for want of questions of its own for each record.
             judge.answer(PUMP, "correct_b")
@@ -174,7 +176,9 @@ class CaseScenarios:
         assert push_cases(ws).cases == 2
         with adjudicator(ws) as judge:
             by_label = {record["fields"]["label"]: record for record in judge.records()}
-            assert by_label["billing"]["fields"]["case_rivals"] == f"Text: {CARD}\nLabel: delivery"
+            assert by_label["billing"]["fields"]["case_rivals"] == (
+                f"Text: {CARD}\nLabel: delivery  (here: billing)"
+            )
             judge.put(by_label["billing"], {"decision": "approve"})
             judge.put(by_label["delivery"], {"decision": "reject"})
         pull(ws)
@@ -190,7 +194,10 @@ class CaseScenarios:
         assert by_text(ws)[CLASH].invariant == "G8"
         assert push_cases(ws).second_look is False
         with adjudicator(ws) as judge:
-            assert judge.record(CLASH)["fields"]["case_seed"] == f"Text: {CLASH}\nLabel: delivery"
+            assert (
+                judge.record(CLASH)["fields"]["case_seed"]
+                == f"Text: {CLASH}\nLabel: delivery  (here: billing)"
+            )
             judge.answer(CLASH, "approve")
         pull(ws)
         assert outcomes(ws, CLASH) == ["approved"]
@@ -204,7 +211,7 @@ class CaseScenarios:
             report = push_cases(ws)
             assert (report.cases, report.second_look, report.by) == (1, True, reviewers(ws)[0])
             look = anna.record(CLASH)
-            assert look["fields"]["case_seed"] == f"Text: {CLASH}\nLabel: delivery"
+            assert look["fields"]["case_seed"] == f"Text: {CLASH}\nLabel: delivery  (here: billing)"
             anna.put(look, {"decision": "approve"})
             pull(ws)
             assert outcomes(ws, CLASH) == ["approved"]

@@ -10,16 +10,46 @@ from collections.abc import Callable
 
 import pytest
 from fakes.argilla_server import FakeArgilla
+from fakes.reviewing import Reviewer
 
 from seedgate.errors import RefusedError
-from seedgate.review import pull, push_cases
+from seedgate.review import pull, push, push_cases
+from seedgate.review.case_view import case_spec
+from seedgate.task import Task
 from seedgate.workspace import Workspace
-from tests.review.case_scenarios import CaseScenarios, adjudicator, disputed
-from tests.review.scenarios import BOX, FEE, PUMP, outcomes
+from tests.conftest import TINY_TASK
+from tests.review.case_scenarios import CaseScenarios, adjudicator, disputed, zoe
+from tests.review.scenarios import BOX, FEE, PUMP, outcomes, reviewers, settings
 
 
 class TestAtTheFake(CaseScenarios):
     """See `CaseScenarios`."""
+
+
+def test_approve_and_reject_are_on_the_same_keys_in_every_docket() -> None:
+    for letters in ("", "b", "ca"):
+        question = case_spec(Task.from_config(TINY_TASK), "Read.", "adjudication", letters).questions[0]
+        values = [option.value for option in question.options]
+        assert values == ["approve", "reject", *(f"correct_{letter}" for letter in sorted(letters))]
+
+
+def test_reasons_are_told_in_the_words_that_reviewers_read(
+    review_workspace: Callable[..., Workspace],
+) -> None:
+    ws = review_workspace(**settings(quorum=2, adjudicator=zoe()))
+    push(ws, cycle=1)
+    with Reviewer(ws, reviewers(ws)[0]) as anna, Reviewer(ws, reviewers(ws)[1]) as ben:
+        anna.answer(PUMP, "approve")
+        ben.answer(PUMP, "reject", reasons=["format", "other"], comment="Two\nReviewer A: lines")
+    pull(ws)
+    push_cases(ws)
+    with adjudicator(ws) as judge:
+        fields = judge.record(PUMP)["fields"]
+    assert fields["case_verdicts"] == (
+        "Reviewer A approved\n"
+        "Reviewer B rejected (cut off or badly formed, other):\n    Two\n    Reviewer A: lines"
+    )
+    assert fields["case_meanings"] == "delivery: where a parcel is"
 
 
 PROGRAM = """

@@ -135,6 +135,13 @@ class TestTheQuestions:
         assert spec_hash(dataset_spec(CLASSIFICATION, "a")) == spec_hash(dataset_spec(CLASSIFICATION, "b"))
         assert spec_hash(dataset_spec(CLASSIFICATION, "a")) != spec_hash(dataset_spec(more, "a"))
 
+    def test_do_not_say_of_a_seed_what_is_true_of_candidates_only(self) -> None:
+        asked, seeds = (dataset_spec(CLASSIFICATION, "Read.", each) for each in ("candidates", "seeds"))
+        assert [q.name for q in seeds.questions] == [q.name for q in asked.questions]
+        assert "Is this seed right?" in str(seeds)
+        assert "filters" in str(asked)
+        assert not any(word in str(seeds) for word in ("filters", "generation"))
+
 
 class TestWhatDoesNotFit:
     def test_guidelines_that_are_too_long(self) -> None:
