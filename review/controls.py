@@ -20,6 +20,7 @@ from seedgate.ledger import NewEvent
 from seedgate.records import Assignment, Decision, Example
 from seedgate.review.corruptions import Corrupted, Source, corrupt
 from seedgate.review.knowledge import LabelKnowledge
+from seedgate.review.mislabelling import labelled_alike
 from seedgate.review.nearest import NearestSeed
 from seedgate.review.queue import Place, Waiting
 from seedgate.review.record_view import record_fields
@@ -36,9 +37,6 @@ MOST_RECORDS = 1000
 
 MASKED = 0.5
 """Likeness from which a text would remind a reviewer of a control."""
-
-CUT = 0.05
-"""Share of wrong rows that are cut off: easy to see, for a program as well, so there must be few."""
 
 CHUNK = 32
 """Sources that are looked at in one go: whether a label is surely wrong is asked of a classifier."""
@@ -83,6 +81,10 @@ class Masks:
         bodies = ws.ledger.bodies(id_ for ids in own.values() for id_ in ids)
         self._task = ws.task
         self._ids = own
+        self._met: dict[str, set[str]] = {}
+        for control in state.controls.values():
+            for id_ in control.sources:
+                self._met.setdefault(id_, set()).add(control.reviewer)
         self._near: dict[str, NearIndex] = {}
         for name, ids in own.items():
             self._near[name] = NearIndex(MASKED)
@@ -96,6 +98,15 @@ class Masks:
         if candidate_id in self._ids[reviewer]:
             return True
         return bool(self._near[reviewer].all_near(text_of(self._task, fields)))
+
+    def strangers(self, candidate_id: str, reviewers: Sequence[str], needs: int) -> tuple[str, ...]:
+        """Those who never had a control made of it: the same text twice would tell which one was a control.
+
+        All of them where too few are left.
+        """
+        met = self._met.get(candidate_id, set())
+        left = tuple(name for name in reviewers if name not in met)
+        return left if len(left) >= needs else tuple(reviewers)
 
 
 class ControlPlanner:
@@ -124,6 +135,8 @@ class ControlPlanner:
         self._waiting = waiting
         self._bodies = bodies
         self._rng = rng
+        self._placed: set[str] = set()
+        self._made_of = {id_ for control in state.controls.values() for id_ in control.sources}
 
     def add_to(self, wave: dict[str, list[Place]]) -> dict[str, list[PlannedControl]]:
         """Reviewer to controls; a place whose candidate a control is made of is taken out of the wave.
@@ -134,6 +147,7 @@ class ControlPlanner:
         share = self._ws.config.review.controls
         if not share:
             return {}
+        self._placed = {place.waiting.candidate_id for places in wave.values() for place in places}
         counts = {
             name: min(self._rounded(len(places) * share / (1 - share)), MOST_RECORDS - len(places))
             for name, places in wave.items()
@@ -144,7 +158,7 @@ class ControlPlanner:
         good = sum(self._rng.random() < self._ws.config.review.good_controls for _ in range(count))
         used = _Used.by(self._state, reviewer)
         for makers, wanted in (
-            (self._good(reviewer, used), good),
+            (self._good(reviewer, used, places), good),
             (self._bad(reviewer, used, places), count - good),
         ):
             for made in makers:
@@ -152,12 +166,13 @@ class ControlPlanner:
                     break
                 if self._lets_stand(made, used, places):
                     used.take(made)
+                    self._made_of.update(made.sources)
                     wanted -= 1
                     yield made
 
     # -- good ones -----------------------------------------------------------------------------------
 
-    def _good(self, reviewer: str, used: _Used) -> Iterator[PlannedControl]:
+    def _good(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[PlannedControl]:
         approved = [
             id_
             for id_, decision in self._decided.items()
@@ -166,11 +181,25 @@ class ControlPlanner:
             and len(set(decision.approvers) - {reviewer}) > 1
             and not used.knows(id_)
         ]
-        for id_, fields in self._shuffled(self._ws.ledger.bodies(approved)):
+        for id_, fields in self._labelled_alike(self._ws.ledger.bodies(approved), places):
             yield from self._planned(fields, "good", "approved", (id_,))
         seeds = {id_: dict(seed.fields) for id_, seed in self._seeds.items() if not used.knows(id_)}
-        for id_, fields in self._shuffled(seeds):
+        for id_, fields in self._labelled_alike(seeds, places):
             yield from self._planned(fields, "good", "seed", (id_,), not_beside={id_})
+
+    def _labelled_alike(
+        self, bodies: Mapping[str, Mapping[str, Any]], places: list[Place]
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """In random order, but with labels and lengths as in the wave for as long as there are such."""
+        task, label, left = self._ws.task, self._ws.task.label_field, self._shuffled(bodies)
+        size = {id_: len(text_of(task, fields)) for id_, fields in left}
+        while left:
+            wanted = self._bodies[self._rng.choice(places).waiting.candidate_id]
+            alike = [
+                n for n, (_, fields) in enumerate(left) if label and fields[label.name] == wanted[label.name]
+            ]
+            length = len(text_of(task, wanted))
+            yield left.pop(min(alike or range(len(left)), key=lambda n: abs(size[left[n][0]] - length)))
 
     # -- bad ones ------------------------------------------------------------------------------------
 
@@ -189,48 +218,28 @@ class ControlPlanner:
             yield from self._planned(made.fields, "bad", made.corruption, made.sources)
 
     def _corrupted(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[Corrupted]:
-        """From what this reviewer has not been shown; what others will see first, then of the own wave.
+        """From what this reviewer has not been shown, of the own wave last.
 
-        As many of them as of the wave have the label of the seed that is shown beside them: wrong rows
-        would otherwise stand out by disagreeing with it.
+        Where there is a choice, a source serves once, and nobody is shown it in this wave: a text that comes
+        again tells which of the two was the control.
         """
-        like_seed = self._like_seed_share(places)
-        bins: dict[str, list[Corrupted]] = {"cut": [], "like": [], "unlike": []}
-        made = self._of_each(reviewer, used, places)
-        while True:
-            wanted = "like" if self._rng.random() < like_seed else "unlike"
-            wanted = "cut" if self._rng.random() < CUT else wanted
-            while not bins[wanted] and (found := next(made, None)) is not None:
-                bins[found[0]].append(found[1])
-            rest = bins[wanted] or bins["unlike"] or bins["like"]
-            if not rest:
-                return
-            yield rest.pop(0)
-
-    def _of_each(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[tuple[str, Corrupted]]:
-        """One for each source that lends itself to it: cut off, or like or unlike the seed beside it in label."""
-        label = self._ws.task.label_field
-        own = [p.waiting for p in places if not p.waiting.begun and p.why != "rereview"]
+        task, label = self._ws.task, self._ws.task.label_field
         taken = {place.waiting.candidate_id for place in places}
-        spare = [each for each in self._waiting if reviewer in each.may and each.candidate_id not in taken]
+        own = [p.waiting.candidate_id for p in places if not p.waiting.begun and p.why != "rereview"]
+        spare = [w.candidate_id for w in self._waiting if reviewer in w.may and w.candidate_id not in taken]
+        wave = self._sources(sorted(taken), odds=False) if label else []
         for group in (spare, own):
-            pool = [each.candidate_id for each in group if not used.knows(each.candidate_id)]
+            pool = [id_ for id_ in group if not used.knows(id_)]
             self._rng.shuffle(pool)
-            for start in range(0, len(pool), CHUNK):
-                sources = self._sources(pool[start : start + CHUNK])
-                for source in sources:
-                    made = corrupt(self._ws.task, source, sources, self._rng)
-                    if made is None:
-                        continue
-                    like = label is not None and made.fields[label.name] == source.nearest_label
-                    yield ("cut" if made.corruption == "truncated" else "like" if like else "unlike"), made
-
-    def _like_seed_share(self, places: Sequence[Place]) -> float:
-        label = self._ws.task.label_field
-        if label is None:
-            return 0.0
-        sources = self._sources([place.waiting.candidate_id for place in places], odds=False)
-        return sum(bool(s.fields[label.name] == s.nearest_label) for s in sources) / len(sources)
+            pool.sort(key=lambda id_: (id_ in self._made_of, id_ in self._placed))
+            chunks = (self._sources(pool[at : at + CHUNK]) for at in range(0, len(pool), CHUNK))
+            if label is not None:
+                pairs = [(str(each.fields[label.name]), each.nearest_label) for each in wave]
+                yield from labelled_alike(task, chunks, pairs, self._rng)
+                continue
+            for sources in chunks:
+                found = (corrupt(task, source, sources, self._rng) for source in sources)
+                yield from (made for made in found if made is not None)
 
     def _sources(self, ids: Sequence[str], *, odds: bool = True) -> list[Source]:
         """What is known about these candidates, for corrupting them."""

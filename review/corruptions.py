@@ -15,7 +15,7 @@ from typing import Any
 
 from seedgate.task import Task
 
-__all__ = ["Corrupted", "Source", "corrupt", "corruptions_of"]
+__all__ = ["Corrupted", "Source", "corrupt", "corruptions_of", "mislabelled", "near_label", "truncated"]
 
 SURELY_WRONG = 0.06
 TIMES_LESS = 4.0
@@ -62,18 +62,20 @@ _Corruption = Callable[[Task, Source, Sequence[Source], random.Random], Corrupte
 
 def near_label(task: Task, source: Source, _: Sequence[Source], rng: random.Random) -> Corrupted | None:
     """The label that is most easily taken for the right one: the shown seed's, or the second likeliest."""
-    wrong = _wrong_labels(task, source)
+    wrong = _surely_wrong(task, source)
     if not wrong:
         return None
     tempting = source.nearest_label
     return _relabelled(task, source, "near_label", tempting if tempting in wrong else wrong[0])
 
 
-def off_label(task: Task, source: Source, _: Sequence[Source], rng: random.Random) -> Corrupted | None:
-    """A label that the text has nothing to do with."""
-    wrong = _wrong_labels(task, source)
-    far = wrong[len(wrong) // 2 :]
-    return _relabelled(task, source, "off_label", rng.choice(far)) if far else None
+def mislabelled(task: Task, source: Source, label: str | None) -> Corrupted | None:
+    """This label if it is surely wrong, as a near miss or not."""
+    wrong = _surely_wrong(task, source)
+    if label is None or label not in wrong:
+        return None
+    near = label == source.nearest_label or label in wrong[: (len(wrong) + 1) // 2]
+    return _relabelled(task, source, "near_label" if near else "off_label", label)
 
 
 def truncated(task: Task, source: Source, _: Sequence[Source], rng: random.Random) -> Corrupted | None:
@@ -151,7 +153,6 @@ def off_topic(task: Task, source: Source, others: Sequence[Source], rng: random.
     return Corrupted("off_topic", fields, (source.id, other.id))
 
 
-_OF_LABELS: dict[_Corruption, float] = {near_label: 0.75, off_label: 0.2, truncated: 0.05}
 _OF_ANSWERS: dict[_Corruption, float] = {
     wrong_number: 0.25,
     negated: 0.25,
@@ -162,9 +163,7 @@ _OF_ANSWERS: dict[_Corruption, float] = {
 
 
 def corruptions_of(task: Task) -> Mapping[_Corruption, float]:
-    """The corruptions that suit a task, and how often each is wanted."""
-    if task.label_field is not None:
-        return _OF_LABELS
+    """The corruptions that suit a task without label, and how often each is wanted."""
     return _OF_ANSWERS if any(field.type == "text" for field in task.outputs) else {}
 
 
@@ -187,7 +186,7 @@ def corrupt(task: Task, source: Source, others: Sequence[Source], rng: random.Ra
     return None
 
 
-def _wrong_labels(task: Task, source: Source) -> list[str]:
+def _surely_wrong(task: Task, source: Source) -> list[str]:
     """Labels that are surely wrong, the likeliest first, without the one that it has."""
     label = task.label_field
     if label is None or not source.odds:

@@ -87,6 +87,7 @@ def queue_of(
         may = tuple(name for name in asked if not masks.hide(id_, fields, name))
         if needs > len(may):
             continue
+        may = masks.strangers(id_, may, needs)
         begun = bool(decided[id_].approvers)
         waiting.append(Waiting(id_, str(fields[label.name]) if label else "", needs, may, begun))
     return Queue(tuple(waiting), bodies, not_shown)

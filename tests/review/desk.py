@@ -23,7 +23,7 @@ from seedgate.seeds import example_workspace, lock, read_examples, verify
 from seedgate.task import Task
 from seedgate.workspace import Workspace
 
-__all__ = ["approve_but_bad_controls", "desk_workspace"]
+__all__ = ["approve_but_bad_controls", "desk_workspace", "sentences_of", "shipped_rows"]
 
 SEEDS = 150
 WRONG = 0.3
@@ -40,11 +40,7 @@ def desk_workspace(
     **review: Any,
 ) -> Workspace:
     """The support-desk workspace, verified and locked, with candidates that wait for review."""
-    with as_file(files("seedgate.seeds.examples").joinpath("support_desk")) as example:
-        task = Task.from_config(tomllib.loads((example / "task.toml").read_text(encoding="utf-8")))
-        rows = [
-            row for part in ("seeds", "eval") for row in read_examples(str(example / f"{part}.jsonl"), task)
-        ]
+    rows = shipped_rows()
     rng = random.Random(seed)
     rng.shuffle(rows)
     ws = example_workspace(
@@ -58,6 +54,20 @@ def desk_workspace(
     lock(ws)
     add_candidates(ws, _rows(ws, rows[SEEDS + 50 :], candidates, rng))
     return ws
+
+
+def shipped_rows() -> list[Example]:
+    """The seeds and the evaluation rows of the shipped example."""
+    with as_file(files("seedgate.seeds.examples").joinpath("support_desk")) as example:
+        task = Task.from_config(tomllib.loads((example / "task.toml").read_text(encoding="utf-8")))
+        return [
+            row for part in ("seeds", "eval") for row in read_examples(str(example / f"{part}.jsonl"), task)
+        ]
+
+
+def sentences_of(text: str) -> list[str]:
+    """What candidates are put together from."""
+    return re.split(r"(?<=[.!?]) ", text)
 
 
 def approve_but_bad_controls(ws: Workspace, names: tuple[str, ...]) -> None:
@@ -76,7 +86,7 @@ def _rows(ws: Workspace, material: list[Example], amount: int, rng: random.Rando
     sentences: dict[str, list[str]] = {}
     lengths = []
     for each in material:
-        parts = [p for p in re.split(r"(?<=[.!?]) ", str(each.fields["text"])) if len(p.split()) > 3]
+        parts = [p for p in sentences_of(str(each.fields["text"])) if len(p.split()) > 3]
         sentences.setdefault(str(each.fields["label"]), []).extend(parts)
         lengths.append(max(1, min(3, len(parts))))
     labels = sorted(sentences)

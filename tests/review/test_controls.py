@@ -12,7 +12,15 @@ from fakes.reviewing import Reviewer
 
 from seedgate.finetune.auditing import audit
 from seedgate.review import adjudicate, decisions, open_assignments, pull, push, review_status
-from seedgate.review.corruptions import Source, corrupt, corruptions_of, negated, truncated, wrong_number
+from seedgate.review.corruptions import (
+    Source,
+    corruptions_of,
+    mislabelled,
+    negated,
+    truncated,
+    wrong_number,
+)
+from seedgate.review.mislabelling import labelled_alike
 from seedgate.review.state import Control, read_state
 from seedgate.task import Task
 from seedgate.workspace import Workspace
@@ -218,11 +226,21 @@ class TestCorruptions:
         task = Task.from_config({"preset": "classification", "name": "t", "labels": ["a", "b", "c"]})
         sure = Source("x", {"text": "A text of five words", "label": "a"}, {"a": 0.9, "b": 0.06, "c": 0.04})
         doubtful = Source("x", sure.fields, {"a": 0.4, "b": 0.35, "c": 0.25})
-        mislabelled = Source("x", {**sure.fields, "label": "b"}, sure.odds)
-        made = {corrupt(task, sure, [], random.Random(n)).fields["label"] for n in range(20)}  # type: ignore[union-attr]
-        assert made >= {"b", "c"}
-        for source, labels in ((doubtful, set()), (mislabelled, {"c"})):
-            found = [corrupt(task, source, [], random.Random(n)) for n in range(20)]
-            assert {
-                each.fields["label"] for each in found if each and each.corruption != "truncated"
-            } == labels
+        misnamed = Source("x", {**sure.fields, "label": "b"}, sure.odds)
+        for source, labels in ((sure, {"b", "c"}), (doubtful, set()), (misnamed, {"c"})):
+            assert {label for label in "abc" if mislabelled(task, source, label)} == labels
+
+    def test_wrong_rows_have_the_labels_of_the_wave_and_are_cut_only_where_none_is_surely_wrong(self) -> None:
+        task = Task.from_config({"preset": "classification", "name": "t", "labels": ["a", "b", "c"]})
+        odds = {"a": 0.94, "b": 0.03, "c": 0.03}
+        sources = [
+            Source(str(n), {"text": f"Text {n} of five words", "label": "a"}, odds, "b") for n in range(9)
+        ]
+        doubtful = Source("x", sources[0].fields, {"a": 0.4, "b": 0.35, "c": 0.25}, "b")
+        for pair in (("b", "b"), ("c", "b")):
+            made = list(labelled_alike(task, iter([sources[:5], sources[5:]]), [pair], random.Random(1)))
+            assert [each.fields["label"] for each in made] == [pair[0]] * 9
+            assert {each.sources for each in made} == {(source.id,) for source in sources}
+        assert [e.corruption for e in labelled_alike(task, [[doubtful]], [("b", "b")], random.Random(1))] == [
+            "truncated"
+        ]
