@@ -293,7 +293,7 @@ class World(Model):
         self.told["flawed"] += 1
 
     def _intrude(self, asked: Asked, place: Place, at: float, decision: str, flaw: str | None) -> None:
-        """An answer on a record that never was before anybody."""
+        """An answer on a record that is before nobody; it counts for nothing unless the push is completed."""
         if decision == "edit" or flaw == "no decision":
             return
         verdict = Verdict.model_validate(
@@ -313,9 +313,7 @@ class World(Model):
             }
         )
         (event,) = self.append(NewEvent("verdict.recorded", place.candidate, dump(verdict)))
-        answer = Answer(
-            event.seq, at, place, asked, verdict.user_id, decision, place.candidate, "never pushed"
-        )
+        answer = Answer(event.seq, at, place, asked, verdict.user_id, decision, place.candidate)
         self._stand(verdict.response_id, answer)
 
     def keep_back(self, place: Place, status: Literal["draft", "discarded"]) -> None:
