@@ -13,10 +13,11 @@ from fakes.reviewing import Owner, Reviewer
 from seedgate.errors import InputError, RefusedError
 from seedgate.finetune import release, verify_release
 from seedgate.ledger import NewEvent
-from seedgate.review import decisions, pull, push
+from seedgate.review import decisions, pull, push, push_cases
 from seedgate.workspace import Workspace
 from tests.attacks.marking import attack
 from tests.attacks.tampering import answer_all, edit_config, faults, released_texts
+from tests.review.case_scenarios import adjudicator, disputed
 from tests.review.scenarios import BOX, FEE, MAIL, PUMP, SILLY, by_text, outcomes
 
 MakeWorkspace = Callable[..., Workspace]
@@ -646,6 +647,28 @@ class TestReplays:
         assert [each.split(":")[0] for each in report.anomalies] == ["verdict disowned"]
         assert report.recalled == 1
         assert outcomes(ws, SILLY) == ["void"]
+
+    @attack(
+        "a ruling is appended by hand over the adjudicator's answer that was pulled, to turn it round",
+        outcome="detected",
+        by="`pull`: the ruling is not the one that was pulled; disowned, a released row recalled",
+    )
+    def test_a_ruling_made_up(self, review_workspace: MakeWorkspace) -> None:
+        ws = disputed(review_workspace, PUMP)
+        push_cases(ws)
+        with adjudicator(ws) as judge:
+            judge.answer(PUMP, "reject")
+        pull(ws)
+        assert outcomes(ws, PUMP) == ["rejected"]
+        given = ws.ledger.last("adjudication.recorded")
+        assert given is not None
+        forged = given.payload | {"decision": "approve"}
+        ws.ledger.append([NewEvent("adjudication.recorded", given.subject, forged)])
+        assert released_texts(release(ws).path) == [PUMP]
+        report = pull(ws)
+        assert [each.split(":")[0] for each in report.anomalies] == ["ruling disowned"]
+        assert report.recalled == 1
+        assert outcomes(ws, PUMP) == ["void"]
 
     @attack(
         "a verdict is appended by hand over a response that was pulled, to turn its rejection into an approval",
