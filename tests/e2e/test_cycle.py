@@ -110,7 +110,8 @@ def test_200_rows_of_banking77_go_through_a_cycle(
         guidelines="# Reviewing\n\nApprove what a customer of a bank could write under its label.\n",
         reviewers=(reviewer_name,),
         simulated_reviewer=f"simulated-{reviewer_name}",
-        settings=SHORT,
+        # Customers wrote these rows independently, and many say the same in nearly the same words.
+        settings=SHORT | {"policy": SHORT.get("policy", {}) | {"semantic_leak": 0.99}},
     ) as ws:
         verify(ws, by="banking77", statement="The data set's own labels.")
         lock(ws)
