@@ -112,7 +112,7 @@ def test_processes_that_write_at_once_and_are_killed_leave_whole_rows(store: Vec
     assert _count(store) % 4 == 0
     assert _count(store) > 0
     done = [
-        subprocess.Popen([sys.executable, "-c", PROGRAM, str(store.path), first]) for first in ("0", "200")
+        subprocess.Popen([sys.executable, "-c", PROGRAM, str(store.path), first]) for first in ("0", "40")
     ]
     assert [writer.wait() for writer in done] == [0, 0]
     found = store.get([f"{n:05}" for n in range(120)])
