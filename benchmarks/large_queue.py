@@ -17,6 +17,7 @@ from pathlib import Path
 
 from push import add_candidates
 
+from seedgate.generator.filters.chain import FilterChain
 from seedgate.review import push, review_status
 from seedgate.seeds import example_workspace, lock, verify
 from seedgate.workspace import Workspace
@@ -79,6 +80,7 @@ def queue(folder: Path, count: int) -> Workspace:
     verify(ws, by="a benchmark", statement="the shipped example")
     lock(ws)
     add_candidates(ws, count)
+    FilterChain.for_workspace(ws)  # stores what the texts mean, as `generate` would have
     return ws
 
 

@@ -25,6 +25,7 @@ from seedgate.review.nearest import NearestSeed
 from seedgate.review.queue import Place, Waiting
 from seedgate.review.record_view import record_fields
 from seedgate.review.state import ReviewState
+from seedgate.review.why_here import WhyHere
 from seedgate.seeds import NearIndex, text_of, verified_seeds
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class ControlPlanner:
         state: What the ledger says.
         decided: The gate's word on every candidate.
         waiting: The candidates that wait, and `bodies`, their fields.
+        why: What is said of every row of the wave.
         rng: Of all choices.
     """
 
@@ -127,6 +129,7 @@ class ControlPlanner:
         decided: Mapping[str, Decision],
         waiting: Sequence[Waiting],
         bodies: Mapping[str, Mapping[str, Any]],
+        why: WhyHere,
         rng: random.Random,
     ) -> None:
         self._ws = ws
@@ -134,6 +137,7 @@ class ControlPlanner:
         self._decided = decided
         self._waiting = waiting
         self._bodies = bodies
+        self._why = why
         self._rng = rng
         self._placed: set[str] = set()
         self._made_of = {id_ for control in state.controls.values() for id_ in control.sources}
@@ -270,7 +274,7 @@ class ControlPlanner:
             if self._chain.check(example, ignore=set(sources)) is not None:
                 return
             nearest = self._nearest.to(example.fields, ignore=not_beside or ())
-            shown = record_fields(self._ws.task, example.fields, nearest)
+            shown = record_fields(self._ws.task, example.fields, nearest, self._why.of(example.fields))
         except InputError:
             return
         yield PlannedControl(example.id, example.fields, shown, truth, corruption, sources)

@@ -22,6 +22,9 @@ TEMPTED = 3
 """Of so many sources that a label is surely wrong for, the one is taken that it is likeliest for: a near miss,
 and not just texts of which the classifier is sure."""
 
+LOOKED_AT = 512
+"""Sources looked at for one wrong row, at most: enough to choose from, and a wave's cost does not grow with the queue."""
+
 _Maker = Callable[[Source], Corrupted | None]
 
 
@@ -87,7 +90,7 @@ class _Pool:
             at += 1
 
     def _more(self) -> bool:
-        chunk = next(self._chunks, ())
+        chunk = next(self._chunks, ()) if len(self._left) < LOOKED_AT else ()
         self._left.extend(chunk)
         return bool(chunk)
 

@@ -21,6 +21,7 @@ from seedgate.review.queue import Place, Waiting, choose, open_of, reviewers_lef
 from seedgate.review.record_view import dataset_spec, record_fields, spec_hash
 from seedgate.review.rereview import Rereviews, plan_rereviews
 from seedgate.review.state import ReviewState
+from seedgate.review.why_here import WhyHere
 
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
@@ -125,8 +126,9 @@ def plan_wave(
         return Plan(open=still_open, not_shown=queue.not_shown)
     spec = dataset_spec(ws.task, text)
     bodies = {**queue.bodies, **ws.ledger.bodies(again.rows)}
-    controls = ControlPlanner(ws, state, decided, queue.waiting, bodies, rng).add_to(given)
-    shown = _shown(ws, given, bodies)
+    why = WhyHere(ws, decided)
+    controls = ControlPlanner(ws, state, decided, queue.waiting, bodies, why, rng).add_to(given)
+    shown = _shown(ws, given, bodies, why)
     wave = len(state.opened) + 1
     round_id = f"{state.short}-{wave}"
     assignments, made = _assignments(round_id, given, shown, controls, rng)
@@ -156,11 +158,16 @@ def plan_wave(
 
 
 def _shown(
-    ws: Workspace, given: Mapping[str, Sequence[Place]], bodies: Mapping[str, Mapping[str, Any]]
+    ws: Workspace,
+    given: Mapping[str, Sequence[Place]],
+    bodies: Mapping[str, Mapping[str, Any]],
+    why: WhyHere,
 ) -> dict[str, dict[str, str]]:
     nearest = NearestSeed(ws)
     ids = dict.fromkeys(place.waiting.candidate_id for own in given.values() for place in own)
-    return {id_: record_fields(ws.task, bodies[id_], nearest.to(bodies[id_])) for id_ in ids}
+    return {
+        id_: record_fields(ws.task, bodies[id_], nearest.to(bodies[id_]), why.of(bodies[id_])) for id_ in ids
+    }
 
 
 def _assignments(

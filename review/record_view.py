@@ -36,7 +36,7 @@ Purpose = Literal["candidates", "seeds"]
 """What the records are: examples that a model wrote, or seeds to be verified."""
 
 DECISION, REASONS, COMMENT = "decision", "reasons", "comment"
-MEANING, NEAREST = "meaning", "nearest_seed"
+MEANING, NEAREST, WHY = "meaning", "nearest_seed", "why_here"
 CORRECTED = "corrected_"
 MAX_OPTIONS = 500  # argilla_server 2.8 constants.py DEFAULT_LABEL_SELECTION_OPTIONS_MAX_ITEMS
 MAX_OPTION = 200  # api/schemas/v1/questions.py VALUE_TEXT_OPTION_VALUE_MAX_LENGTH
@@ -49,10 +49,10 @@ _DECISIONS: dict[VerdictDecision, str] = {
     "reject": "Reject",
 }
 
-# True of whatever is shown, so that it tells nobody what is a control or where in the queue it stood.
-_HERE: dict[Purpose, str] = {
-    "candidates": "It is here because it passed the automatic filters.",
-    "seeds": "A person gave it as a seed: what is approved here is imitated, and trained on.",
+_KEYS = "Keys: 1, 2 or 3, then Enter."
+_ABOUT: dict[Purpose, str] = {
+    "candidates": _KEYS,
+    "seeds": f"{_KEYS} A person gave it as a seed: what is approved here is imitated, and trained on.",
 }
 _MEND: dict[Purpose, str] = {
     "candidates": "When you edit or reject: what generation should do better next time.",
@@ -86,6 +86,8 @@ def dataset_spec(task: Task, guidelines: str, purpose: Purpose = "candidates") -
     if any(field.label_help for field in task.outputs):
         fields.append(FieldSpec(MEANING, "What that means", required=False))
     fields.append(FieldSpec(NEAREST, "For comparison: the nearest verified example", required=False))
+    if purpose == "candidates":
+        fields.append(FieldSpec(WHY, "Why it is here", required=False))
     return DatasetSpec(guidelines, tuple(fields), tuple(_questions(task, purpose)))
 
 
@@ -95,7 +97,7 @@ def _questions(task: Task, purpose: Purpose) -> Iterator[QuestionSpec]:
         "Is this example right?" if purpose == "candidates" else "Is this seed right?",
         "label",
         required=True,
-        description=f"Keys: 1, 2 or 3, then Enter. {_HERE[purpose]}",
+        description=_ABOUT[purpose],
         options=tuple(Option(value, text) for value, text in _DECISIONS.items()),
     )
     # Second, because the page moves on to it from the decision: a digit typed too many lands here.
@@ -112,7 +114,7 @@ def _questions(task: Task, purpose: Purpose) -> Iterator[QuestionSpec]:
 
 
 def _correction(field: Field) -> QuestionSpec:
-    if field.name in (MEANING, NEAREST):
+    if field.name in (MEANING, NEAREST, WHY):
         raise ConfigError(f"[task] field {field.name!r}: this name is taken by the review page")
     if len(field.labels) > MAX_OPTIONS or any(len(label) > MAX_OPTION for label in field.labels):
         raise ConfigError(
@@ -148,8 +150,14 @@ def spec_hash(spec: DatasetSpec) -> str:
     return content_hash([fields, questions])
 
 
-def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, Any] | None) -> dict[str, str]:
+def record_fields(
+    task: Task, fields: Mapping[str, Any], nearest: Mapping[str, Any] | None, why: str = ""
+) -> dict[str, str]:
     """The texts of a record before escaping, by field name, with what helps to judge them.
+
+    Args:
+        nearest: The seed to compare it with.
+        why: Why it is here, in a sentence that tells no control from a candidate.
 
     Raises:
         InputError: It is no (longer an) example of this task, or the page cannot show it in full.
@@ -162,6 +170,8 @@ def record_fields(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, A
         texts[MEANING] = "\n".join(meanings)
     if nearest is not None:
         texts[NEAREST] = "\n".join(_comparison(task, fields, nearest))
+    if why:
+        texts[WHY] = why
     if seen_hash(task, fields, {name: show(text) for name, text in texts.items()}) != content_hash(fields):
         raise InputError("the page cannot show this example in full")
     return texts

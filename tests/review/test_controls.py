@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from seedgate.review.corruptions import (
 )
 from seedgate.review.mislabelling import labelled_alike
 from seedgate.review.state import Control, read_state
+from seedgate.seeds import verified_seeds
 from seedgate.task import Task
 from seedgate.workspace import Workspace
 from tests.review.desk import approve_but_bad_controls, desk_workspace
@@ -244,3 +246,27 @@ class TestCorruptions:
         assert [e.corruption for e in labelled_alike(task, [[doubtful]], [("b", "b")], random.Random(1))] == [
             "truncated"
         ]
+
+
+def test_why_it_is_here_is_the_same_sentence_for_all_of_a_label(desk: Workspace, server: FakeArgilla) -> None:
+    push(desk, cycle=1)
+    answer(desk, lambda control: "reject" if control else "approve")
+    pull(desk)
+    label = desk.task.label_field
+    assert label is not None
+    before = len(server.records)
+    push(desk, cycle=1)
+    later, known = server.records[before:], {control.record_id for control in controls(desk)}
+    assert {record["external_id"] in known for record in later} == {True, False}
+    said: dict[str, set[str]] = {}
+    for record in later:
+        said.setdefault(record["fields"][label.name], set()).add(record["fields"]["why_here"])
+    assert all(len(sentences) == 1 for sentences in said.values())
+    approved = [id_ for id_, decision in decisions(desk).items() if decision.outcome == "approved"]
+    counts = Counter(fields[label.name] for fields in desk.ledger.bodies(approved).values())
+    seeds = Counter(seed.fields[label.name] for seed in verified_seeds(desk)[0].values())
+    assert counts.total() > 10
+    for name, sentences in said.items():
+        (sentence,) = sentences
+        assert f"{name} has {seeds[name]} seed" in sentence
+        assert f" {counts[name]} approved row" in sentence

@@ -58,7 +58,7 @@ class TestTheRecord:
 
     def test_has_the_example_first(self) -> None:
         names = [field.name for field in dataset_spec(CLASSIFICATION, "Read.").fields]
-        assert names == ["text", "label", "meaning", "nearest_seed"]
+        assert names == ["text", "label", "meaning", "nearest_seed", "why_here"]
 
     def test_has_no_nearest_seed_where_none_is_like_it(self) -> None:
         assert "nearest_seed" not in record_fields(CLASSIFICATION, ROW, None)
@@ -139,8 +139,8 @@ class TestTheQuestions:
         asked, seeds = (dataset_spec(CLASSIFICATION, "Read.", each) for each in ("candidates", "seeds"))
         assert [q.name for q in seeds.questions] == [q.name for q in asked.questions]
         assert "Is this seed right?" in str(seeds)
-        assert "filters" in str(asked)
-        assert not any(word in str(seeds) for word in ("filters", "generation"))
+        assert "why_here" in str(asked)
+        assert not any(word in str(seeds) for word in ("filters", "generation", "why_here"))
 
 
 class TestWhatDoesNotFit:
