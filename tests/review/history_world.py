@@ -7,7 +7,7 @@ or never write (a verdict of a stranger, say) is written into the ledger by hand
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any, Literal
@@ -59,6 +59,7 @@ class World(Model):
         self.board = BoardInMemory((*PEOPLE, ADJUDICATOR))
         self.clock = 0.0
         self.looked_at: tuple[object, ...] = ()
+        self.doctored: set[str] = set()
 
     def append(self, *events: NewEvent) -> list[Event]:
         return self.ws.ledger.append(list(events))
@@ -232,7 +233,7 @@ class World(Model):
             for place, at in given:
                 self._intrude(asked, place, at, decision, flaw)
             return
-        seqs = self._pull()
+        seqs = self._pull({f"{place.record}/user-{place.reviewer}" for place, _ in given})
         standing = self.state().verdicts
         for place, at in given:
             listed = place.reviewer in self.ws.config.review.reviewers or self._looks_again(asked, place)
@@ -269,7 +270,8 @@ class World(Model):
 
     def _recall_for(self, was: Answer) -> None:
         """A change of what a release rests on recalls the row; no release rests on controls or second looks."""
-        if was.place.why == "ranked":
+        # Of another record, so not known for a control's or a second look's.
+        if was.place.why == "ranked" or was.flaw == "another record":
             rows = {was.place.candidate, was.corrected} & self.ever_released
             rows = {id_ for id_ in rows if was.round.id not in self.void.get(str(id_), ())}
             self.recalled |= rows
@@ -279,6 +281,7 @@ class World(Model):
         """What stands is replaced by an intruder who can write into the ledger."""
         changed = Verdict.model_validate(verdict.model_dump() | FLAWS[flaw])
         (event,) = self.append(NewEvent("verdict.recorded", verdict.candidate_id, dump(changed)))
+        self.doctored.add(verdict.response_id)
         self.answers[verdict.response_id] = Answer(
             event.seq,
             answer.at,
@@ -321,7 +324,7 @@ class World(Model):
         self.clock += SLOW_S
         account = f"user-{place.reviewer}"
         self.board.respond(place.record, account, {"decision": "approve"}, self._now(), status)
-        self._pull()
+        self._pull({f"{place.record}/{account}"})
         was = self.answers.pop(f"{place.record}/{account}", None)
         self.told[status] += 1
         if was is not None:
@@ -338,6 +341,7 @@ class World(Model):
         """A response vanishes from Argilla: reported, and voids nothing."""
         answer = self.answers[response]
         self.board.lose(answer.place.record, f"user-{answer.reviewer}")
+        self.doctored.discard(response)
         self._pull()
         self.told["response lost"] += 1
 
@@ -433,10 +437,17 @@ class World(Model):
 
     # -- how it is written down ----------------------------------------------------------------------
 
-    def _pull(self) -> dict[str, int]:
-        """Pulls; response id to the event that has the newest verdict of it."""
+    def _pull(self, changed: Collection[str] = ()) -> dict[str, int]:
+        """Pulls; response id to the event that has the newest verdict of it.
+
+        A verdict that an intruder put over a response is taken back, unless the response `changed` itself.
+        """
         before = self.ws.ledger.head()[0]
         pull(self.ws, board=self.board)
+        for response in sorted(self.doctored - set(changed)):
+            self._recall_for(self.answers.pop(response))
+            self.told["disowned"] += 1
+        self.doctored.clear()
         return self._learn(self.ws.ledger.events(after=before))
 
     def _learn(self, events: Iterable[Event]) -> dict[str, int]:
