@@ -72,6 +72,5 @@ def seen(history_template: Path) -> Seen:
 @pytest.mark.parametrize("name", INVARIANTS)
 def test_holds_over_random_histories(seen: Seen, name: str) -> None:
     assert seen.histories >= LEAST
-    # Half, since what is drawn at random is now and then in none; tests/review/test_invariants.py has each for sure.
-    met = [what for what in TELLING[name] if seen.told[what]]
-    assert 2 * len(met) >= len(TELLING[name]), f"{name} was hardly put to the test: {seen.told}"
+    # One, since what is drawn at random is now and then in none; tests/review/test_invariants.py has each for sure.
+    assert any(seen.told[what] for what in TELLING[name]), f"{name} was not put to the test: {seen.told}"

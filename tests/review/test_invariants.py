@@ -247,7 +247,7 @@ BROKEN: list[tuple[str, str, Script, Break]] = [
         approved_on_second_look_alone,
         putting(gate, "_second_look", lambda *_: False),
     ),
-    ("G5", "all descendants stay", edited, putting(facts, "_allow_one_descendant", lambda *_: None)),
+    ("G5", "all descendants stay", edited, putting(facts, "allow_one_descendant", lambda *_: None)),
     ("G6", "quarantine is overlooked", caught, overlooking("G6")),
     (
         "G6",
