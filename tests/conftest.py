@@ -16,7 +16,10 @@ from seedgate.workspace import Workspace
 
 # Scenarios that tests of two folders import; here, since this file is read before any of them.
 pytest.register_assert_rewrite(
-    "tests.review.scenarios", "tests.review.case_scenarios", "tests.review.seed_scenarios"
+    "tests.review.scenarios",
+    "tests.review.case_scenarios",
+    "tests.review.seed_scenarios",
+    "tests.review.invariants",
 )
 
 # Time limits per example would fail on a busy machine, not on a fault; pytest's own timeout still holds.

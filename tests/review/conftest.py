@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import stamina
 from fakes.argilla_server import OWNER_KEY, FakeArgilla
 
+from seedgate.seeds import create_workspace, lock, verify
 from seedgate.workspace import Workspace
+from tests.conftest import TINY_EVALUATION, TINY_SEEDS, TINY_TASK, tiny_examples
 
 TEXTS = {
     "Where on earth is my new bicycle pump?": "delivery",
@@ -59,3 +62,27 @@ def review_workspace(
         return ws
 
     return make
+
+
+@pytest.fixture(scope="session")
+def history_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a baseline, and three reviewers: each random history starts from a copy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SEEDGATE_LEDGER_URL", raising=False)
+        ws = create_workspace(
+            tmp_path_factory.mktemp("histories") / "workspace",
+            name="tiny",
+            task=TINY_TASK,
+            seeds=tiny_examples(TINY_SEEDS, "seeds.jsonl"),
+            evaluation=tiny_examples(TINY_EVALUATION, "eval.jsonl"),
+            guidelines="# One\n\nApprove.\n",
+            reviewers=("anna", "ben", "cleo"),
+            settings={
+                "policy": {"verified_seeds": 12, "min_eval": 6},
+                "review": {"controls": 0, "adjudicator": "zoe"},
+            },
+        )
+    verify(ws, by="An Expert", statement="I have read every row.")
+    lock(ws)
+    ws.close()
+    return ws.root
