@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -43,10 +43,33 @@ class _Table(BaseModel):
 
 
 class VllmConfig(_Table):
-    """Where the models are served. Empty `urls`: the embedded stack of this workspace."""
+    """Where the models are served. Neither `urls` nor `offline`: the embedded stack of this workspace.
+
+    `offline` names a model that each command loads into its own process: a folder, a name on the hub, or `embedded`.
+    """
 
     urls: tuple[str, ...] = ()
     model: str = "smollm2-135m"
+    offline: str = ""
+    engine: dict[str, Any] = {}  # arguments of vllm.LLM, for `offline`
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        """A model that is loaded is called by its own name, unless another is given."""
+        offline = given.get("offline") if isinstance(given, dict) else None
+        if isinstance(offline, str) and offline not in ("", "embedded"):
+            return {"model": PurePath(offline).name} | given
+        return given
+
+    @model_validator(mode="after")
+    def _one_place(self) -> VllmConfig:
+        """Whether it is clear where the model is."""
+        if self.urls and self.offline:
+            raise ValueError("name either urls or offline, not both")
+        if self.engine and not self.offline:
+            raise ValueError("engine is for offline, which is not named")
+        return self
 
 
 class ArgillaConfig(_Table):

@@ -173,6 +173,11 @@ class Workspace:
 
     # -- addresses -----------------------------------------------------------------------------------
 
+    @property
+    def vllm_offline(self) -> bool:
+        """Whether commands load the model themselves; SEEDGATE_VLLM_URLS goes before."""
+        return bool(self.config.vllm.offline) and not os.environ.get("SEEDGATE_VLLM_URLS", "").strip(", ")
+
     def vllm_urls(self) -> tuple[str, ...]:
         """Base URLs ending in `/v1`: SEEDGATE_VLLM_URLS, else `[vllm] urls`, else the embedded stack."""
         given = os.environ.get("SEEDGATE_VLLM_URLS", "")

@@ -19,13 +19,15 @@ from seedgate.finetune.adapters import Served, served_model
 from seedgate.finetune.intervals import score_interval
 from seedgate.finetune.records import Evaluation, Prediction, Share, TrainedModel
 from seedgate.finetune.releasing import Progress
-from seedgate.finetune.training import refuse_changed, trained_model
+from seedgate.finetune.training import base_model, refuse_changed, trained_model
 from seedgate.finetune.verifying import verified_release
-from seedgate.generator.clients.base import Completion, Request, Sampling
+from seedgate.generator.clients.base import Client, Completion, Request, Sampling
+from seedgate.generator.clients.chosen import offline_client
 from seedgate.generator.clients.server import ServerClient
 from seedgate.ledger import Event, NewEvent
 from seedgate.records import Example
 from seedgate.seeds import baseline
+from seedgate.services import served_rank
 from seedgate.workspace import Workspace
 
 __all__ = ["BASE", "evaluate", "evaluation_of"]
@@ -117,29 +119,46 @@ def _recorded(ws: Workspace, subject: str, key: str) -> Evaluation | None:
 async def _predict(
     ws: Workspace, trained: TrainedModel | None, examples: Sequence[Example], tell: Progress
 ) -> tuple[str, list[Prediction]]:
+    if ws.vllm_offline:
+        tell(0, len(examples), "loading the model")
+        name = trained.name if trained else ws.config.vllm.model
+        return name, await _answers(ws, _loaded(ws, trained), examples, tell)
     urls, key = ws.vllm_urls(), ws.vllm_key()
     if trained is None:
-        return ws.config.vllm.model, await _answers(ws, Served(urls, ws.config.vllm.model), examples, tell)
+        served = Served(urls, ws.config.vllm.model)
+        return served.name, await _answers(ws, _server(ws, served), examples, tell)
     tell(0, len(examples), f"loading {trained.name}")
     async with served_model(urls, key, trained) as served:
-        return served.name, await _answers(ws, served, examples, tell)
+        return served.name, await _answers(ws, _server(ws, served), examples, tell)
 
 
-async def _answers(
-    ws: Workspace, served: Served, examples: Sequence[Example], tell: Progress
-) -> list[Prediction]:
-    """The predictions, in the examples' order."""
-    config, choices = ws.config.evaluation, ws.task.choices
-    constraint = {"structured_outputs": {"choice": list(choices)}} if choices and config.constrained else {}
-    client = ServerClient(
+def _loaded(ws: Workspace, trained: TrainedModel | None) -> Client:
+    """The model in this process: an adapter on the model that it was trained on, whatever else generates."""
+    if trained is None:
+        return offline_client(ws)
+    if trained.weights == "model":
+        return offline_client(ws, model=str(trained.weights_path))
+    adapter = (trained.weights_path, served_rank(int(str(trained.settings["lora_rank"]))))
+    return offline_client(ws, adapter=adapter, model=base_model(ws, trained.base_model))
+
+
+def _server(ws: Workspace, served: Served) -> Client:
+    return ServerClient(
         served.urls,
         served.name,
         api_key=ws.vllm_key(),
         timeout_s=ws.config.generation.timeout_s,
         connections=CONCURRENCY,
         deadline_s=DEADLINE_S,
-        extra=constraint,
     )
+
+
+async def _answers(
+    ws: Workspace, client: Client, examples: Sequence[Example], tell: Progress
+) -> list[Prediction]:
+    """The predictions, in the examples' order; the client is closed."""
+    config = ws.config.evaluation
+    choices = tuple(ws.task.choices or ()) if config.constrained else ()
     # No seed: at temperature 0 it would change nothing, and it kills vLLM's CPU engine.
     sampling = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=config.max_tokens)
     slots, done = asyncio.Semaphore(CONCURRENCY), 0
@@ -148,7 +167,9 @@ async def _answers(
         nonlocal done
         prompt = ({"role": "user", "content": ws.task.prompt(example.fields)},)
         async with slots:
-            completion = await client.complete(Request(f"eval:{example.id[:12]}", prompt, sampling))
+            completion = await client.complete(
+                Request(f"eval:{example.id[:12]}", prompt, sampling, None, choices)
+            )
         done += 1
         tell(done, len(examples), "")
         return _prediction(ws, example, completion)

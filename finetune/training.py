@@ -26,9 +26,8 @@ from seedgate.finetune.verifying import VerifiedRelease, newest_release, release
 from seedgate.ledger import Event, Lease, NewEvent
 from seedgate.workspace import Workspace
 
-__all__ = ["merge", "train", "trained_model"]
+__all__ = ["base_model", "merge", "train", "trained_model"]
 
-EMBEDDED = "embedded"
 RECORD = "model.json"
 
 
@@ -84,7 +83,7 @@ def merge(ws: Workspace, name: str) -> Path:
             return target
         remove_leftovers(model.path)
         with build_beside(target) as folder:
-            base = _base_model(ws, model.base_model, lambda *_: None)
+            base = base_model(ws, model.base_model)
             merge_adapter(base, model.weights_path, folder)
             files = {path: entry.model_dump() for path, entry in file_entries(folder).items()}
             place(folder, target)
@@ -134,7 +133,7 @@ def _train(
     settings: TrainingConfig,
     tell: Progress,
 ) -> TrainedModel:
-    base = _base_model(ws, settings.base_model, tell)
+    base = base_model(ws, settings.base_model, tell)
     rows = [row for fields in verified.fields for row in ws.task.training_rows(fields)]
     target = ws.models_dir / name
     weights = "adapter" if settings.method == "lora" else "model"
@@ -220,15 +219,8 @@ def _from_event(ws: Workspace, event: Event) -> TrainedModel:
     )
 
 
-def _base_model(ws: Workspace, name: str, tell: Progress) -> str:
-    """A folder, or a hub's name: `embedded` is the stack's own model, converted first if need be."""
-    if name == EMBEDDED:
-        from seedgate.services.embedded_model import EmbeddedModel
+def base_model(ws: Workspace, name: str, tell: Progress = lambda *_: None) -> str:
+    """What the name of a base model stands for; see `model_named`."""
+    from seedgate.services.embedded_model import model_named
 
-        return str(EmbeddedModel().prepare(lambda line: tell(0, 0, line)))
-    folder = (ws.root / Path(name).expanduser()).resolve()
-    if folder.is_dir():
-        return str(folder)
-    if name.startswith(("/", ".", "~")):
-        raise InputError(f"base model {name}: no such folder", hint="mend [training] base_model")
-    return name
+    return model_named(name, ws.root, lambda line: tell(0, 0, line), setting="[training] base_model")

@@ -12,7 +12,7 @@ from typing import Any
 
 from seedgate.errors import InputError, SeedgateError
 from seedgate.generator.clients.base import Client, ModelInfo, Sampling
-from seedgate.generator.clients.server import ServerClient
+from seedgate.generator.clients.chosen import client_for
 from seedgate.generator.filters.chain import FilterChain
 from seedgate.generator.prompts import Form, choose_form
 from seedgate.generator.reading import tally_of
@@ -110,7 +110,7 @@ class _Run:
         self, tally: Tally, lease: Lease, client: Client | None, on_progress: ProgressFn | None
     ) -> GenerationReport:
         """Runs the stream; records its beginning and end."""
-        client = client or self._server()
+        client = client or client_for(self.ws, connections=self.concurrency)
         try:
             model = await client.start()
             run_id = self.begin(lease, model)
@@ -163,15 +163,6 @@ class _Run:
         return any(event.payload.get("cycle") == self.cycle for event in ended)
 
     # -- parts ---------------------------------------------------------------------------------------
-
-    def _server(self) -> ServerClient:
-        return ServerClient(
-            self.ws.vllm_urls(),
-            self.model,
-            api_key=self.ws.vllm_key(),
-            timeout_s=self.ws.config.generation.timeout_s,
-            connections=self.concurrency,
-        )
 
     def _stream(
         self, client: Client, model: ModelInfo, run_id: str, tally: Tally, lease: Lease, meter: Meter

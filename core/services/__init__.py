@@ -9,6 +9,6 @@ down(Path("workspace"))
 """
 
 from seedgate.services.stack import down, read_state, status, up
-from seedgate.services.state import ServiceStatus, StackSpec, StackState
+from seedgate.services.state import ServiceStatus, StackSpec, StackState, served_rank
 
-__all__ = ["ServiceStatus", "StackSpec", "StackState", "down", "read_state", "status", "up"]
+__all__ = ["ServiceStatus", "StackSpec", "StackState", "down", "read_state", "served_rank", "status", "up"]

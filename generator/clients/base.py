@@ -44,12 +44,14 @@ class Request:
         id: The same for the same plan entry, in every run.
         prompt: Text to be continued, or messages (`{"role", "content"}`) to be answered.
         json_schema: What every answer must fit, for servers that can constrain it.
+        choices: The answers that are possible, if not all are; goes before `json_schema`.
     """
 
     id: str
     prompt: str | tuple[Mapping[str, str], ...]
     sampling: Sampling
     json_schema: Mapping[str, Any] | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import httpx
 from seedgate.errors import ServiceError
 from seedgate.generator.clients.base import Choice, Completion, Request
 
-__all__ = ["EndpointError", "TransientError", "body_of", "completion_of", "refusal", "route_of"]
+__all__ = ["EndpointError", "TransientError", "advice", "body_of", "completion_of", "refusal", "route_of"]
 
 MOST_RETRY_AFTER_S = 60.0
 _BUSY = (408, 425, 429)
@@ -50,7 +50,9 @@ def body_of(request: Request, model: str) -> dict[str, Any]:
         body["prompt"] = request.prompt
     else:
         body["messages"] = [dict(message) for message in request.prompt]
-    if request.json_schema is not None:
+    if request.choices:
+        body["structured_outputs"] = {"choice": list(request.choices)}
+    elif request.json_schema is not None:
         schema = {"name": "example", "schema": request.json_schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body
@@ -91,10 +93,16 @@ def refusal(answer: httpx.Response, url: str) -> ServiceError:
         return ServiceError(
             f"{url}: not found (404): {said}", hint="give a URL that ends in /v1 and a model that is served"
         )
-    hint = "look at [generation] in seedgate.toml"
-    if "max_model_len" in said or "context length" in said or "max_tokens" in said:
-        hint = "lower shots or max_tokens in [generation], or serve the model with a longer context"
-    return ServiceError(f"{url}: the request was refused ({status}): {said}", hint=hint)
+    return ServiceError(f"{url}: the request was refused ({status}): {said}", hint=advice(said))
+
+
+def advice(said: str) -> str:
+    """What to do about a request that vLLM refuses with these words."""
+    if any(
+        word in said for word in ("max_model_len", "context length", "max_tokens", "maximum model length")
+    ):
+        return "lower shots or max_tokens in [generation], or serve the model with a longer context"
+    return "look at [generation] in seedgate.toml"
 
 
 def _choice(request: Request, item: dict[str, Any]) -> Choice:

@@ -181,7 +181,7 @@ class TestFiles:
             seen.extend(str(row) for row in rows)
             raise StopError
 
-        monkeypatch.setattr(training, "_base_model", base_model)
+        monkeypatch.setattr(training, "base_model", base_model)
         monkeypatch.setattr(training, "fit", fit)
         with pytest.raises(StopError):
             train(released, "r001")

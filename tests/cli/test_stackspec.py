@@ -41,3 +41,11 @@ def test_what_runs_elsewhere_is_not_started(
     assert spec.services == ("argilla",)
     monkeypatch.setenv("SEEDGATE_ARGILLA_URL", "http://argilla:6900")
     assert stack_spec(ws) is None
+
+
+def test_a_model_that_commands_load_themselves_is_not_served(
+    make_workspace: Callable[..., Workspace],
+) -> None:
+    spec = stack_spec(make_workspace(settings={"vllm": {"offline": "embedded"}}))
+    assert spec is not None
+    assert spec.services == ("argilla",)

@@ -35,8 +35,24 @@ def test_what_is_written_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ('offline = "embedded"', "smollm2-135m"),
+        ('offline = "Qwen/Qwen2.5-7B-Instruct"', "Qwen2.5-7B-Instruct"),
+        ('offline = "models/mine"\nmodel = "other"', "other"),
+    ],
+)
+def test_a_model_that_is_loaded_has_its_own_name(tmp_path: Path, written: str, name: str) -> None:
+    config = load(tmp_path, f"{TASK}[vllm]\n{written}\n[vllm.engine]\ntensor_parallel_size = 2\n")
+    assert config.vllm.model == name
+    assert config.vllm.engine == {"tensor_parallel_size": 2}
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        (TASK + '[vllm]\nurls = ["http://a/v1"]\noffline = "embedded"\n', "either urls or offline, not both"),
+        (TASK + "[vllm.engine]\nseed = 1\n", "engine is for offline, which is not named"),
         ("x = \n", r"not valid TOML: Invalid value \(at line 1, column 5\)"),
         ('name = "a"\nname = "b"\n', r"not valid TOML: Cannot overwrite a value \(at line 2"),
         ("", "key 'task' is missing"),
