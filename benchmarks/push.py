@@ -16,7 +16,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,17 +98,22 @@ def fresh_workspace(url: str, key: str, records: int) -> Iterator[Workspace]:
         with ws:
             verify(ws, by="a benchmark", statement="the shipped example")
             lock(ws)
-            add_candidates(ws, records)
+            add_candidates(ws, parcels(ws, records))
             yield ws
 
 
-def add_candidates(ws: Workspace, records: int) -> None:
-    """Candidates as generation would leave them."""
+def parcels(ws: Workspace, records: int) -> Iterator[dict[str, str]]:
+    """So many rows that differ in their numbers."""
     label = ws.task.label_field
     assert label is not None
-    events = []
     for number in range(records):
-        fields = {"text": f"Message {number} about parcel {number * 7919}", label.name: label.labels[0]}
+        yield {"text": f"Message {number} about parcel {number * 7919}", label.name: label.labels[0]}
+
+
+def add_candidates(ws: Workspace, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Candidates with these fields, as generation would leave them."""
+    events = []
+    for fields in rows:
         example = Example(fields=ws.task.validate_fields(fields))
         born = Provenance(
             cycle=1,

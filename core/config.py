@@ -135,6 +135,7 @@ class GenerationConfig(_Table):
     concurrency: int = Field(32, ge=1, le=4096)
     timeout_s: float = Field(300.0, gt=0)
     min_words: int = Field(2, ge=0)
+    language: Literal["seeds", "any"] = "seeds"  # drop what is in no language of the seeds
     semantic_duplicate: float = Field(0.95, gt=0, le=1)  # cosine from which a candidate repeats another text
 
 

@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from seedgate.errors import InputError, SeedgateError
@@ -38,6 +39,9 @@ MOST_RECORDS = 1000
 
 MASKED = 0.5
 """Likeness from which a text would remind a reviewer of a control."""
+
+TRIES = 32
+"""Attempts at a control, at most: where every text resembles another, each costs a comparison and none stands."""
 
 CHUNK = 32
 """Sources that are looked at in one go: whether a label is surely wrong is asked of a classifier."""
@@ -165,18 +169,18 @@ class ControlPlanner:
             (self._good(reviewer, used, places), good),
             (self._bad(reviewer, used, places), count - good),
         ):
-            for made in makers:
-                if wanted <= 0:
-                    break
-                if self._lets_stand(made, used, places):
+            for made in islice(makers, TRIES * wanted):
+                if made is not None and self._lets_stand(made, used, places):
                     used.take(made)
                     self._made_of.update(made.sources)
-                    wanted -= 1
                     yield made
+                    wanted -= 1
+                if not wanted:
+                    break
 
     # -- good ones -----------------------------------------------------------------------------------
 
-    def _good(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[PlannedControl]:
+    def _good(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[PlannedControl | None]:
         approved = [
             id_
             for id_, decision in self._decided.items()
@@ -186,10 +190,10 @@ class ControlPlanner:
             and not used.knows(id_)
         ]
         for id_, fields in self._labelled_alike(self._ws.ledger.bodies(approved), places):
-            yield from self._planned(fields, "good", "approved", (id_,))
+            yield self._planned(fields, "good", "approved", (id_,))
         seeds = {id_: dict(seed.fields) for id_, seed in self._seeds.items() if not used.knows(id_)}
         for id_, fields in self._labelled_alike(seeds, places):
-            yield from self._planned(fields, "good", "seed", (id_,), not_beside={id_})
+            yield self._planned(fields, "good", "seed", (id_,), not_beside={id_})
 
     def _labelled_alike(
         self, bodies: Mapping[str, Mapping[str, Any]], places: list[Place]
@@ -207,7 +211,7 @@ class ControlPlanner:
 
     # -- bad ones ------------------------------------------------------------------------------------
 
-    def _bad(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[PlannedControl]:
+    def _bad(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[PlannedControl | None]:
         rejected = [
             id_
             for id_, settled in self._state.adjudications.items()
@@ -217,9 +221,9 @@ class ControlPlanner:
             and not used.knows(id_)
         ]
         for id_, fields in self._shuffled(self._ws.ledger.bodies(rejected)):
-            yield from self._planned(fields, "bad", "adjudicated", (id_,))
+            yield self._planned(fields, "bad", "adjudicated", (id_,))
         for made in self._corrupted(reviewer, used, places):
-            yield from self._planned(made.fields, "bad", made.corruption, made.sources)
+            yield self._planned(made.fields, "bad", made.corruption, made.sources)
 
     def _corrupted(self, reviewer: str, used: _Used, places: list[Place]) -> Iterator[Corrupted]:
         """From what this reviewer has not been shown, of the own wave last.
@@ -267,17 +271,17 @@ class ControlPlanner:
         sources: tuple[str, ...],
         *,
         not_beside: set[str] | None = None,
-    ) -> Iterator[PlannedControl]:
-        """The control, unless a filter would have dropped its like or the page cannot show it."""
+    ) -> PlannedControl | None:
+        """The control; none if a filter would have dropped its like or the page cannot show it."""
         try:
             example = Example(fields=self._ws.task.validate_fields(fields))
             if self._chain.check(example, ignore=set(sources)) is not None:
-                return
+                return None
             nearest = self._nearest.to(example.fields, ignore=not_beside or ())
             shown = record_fields(self._ws.task, example.fields, nearest, self._why.of(example.fields))
         except InputError:
-            return
-        yield PlannedControl(example.id, example.fields, shown, truth, corruption, sources)
+            return None
+        return PlannedControl(example.id, example.fields, shown, truth, corruption, sources)
 
     def _lets_stand(self, made: PlannedControl, used: _Used, places: list[Place]) -> bool:
         """Whether the wave shows nothing that resembles it, once its own sources are out of it."""

@@ -23,7 +23,7 @@ TEMPTED = 3
 and not just texts of which the classifier is sure."""
 
 LOOKED_AT = 512
-"""Sources looked at for one wrong row, at most: enough to choose from, and a wave's cost does not grow with the queue."""
+"""Sources looked at for one wrong row, at most: the cost of a wave does not grow with the queue."""
 
 _Maker = Callable[[Source], Corrupted | None]
 

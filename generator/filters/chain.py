@@ -10,9 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import islice, takewhile
 
 from seedgate.generator.filters.base import Drop, Filter
+from seedgate.generator.filters.boilerplate import BoilerplateFilter
 from seedgate.generator.filters.evaluation import EvaluationFilter
 from seedgate.generator.filters.exact import ExactFilter
 from seedgate.generator.filters.format import FormatFilter
+from seedgate.generator.filters.language import LanguageFilter
 from seedgate.generator.filters.length import LengthFilter
 from seedgate.generator.filters.near import NearFilter
 from seedgate.generator.filters.schema import SchemaFilter
@@ -57,17 +59,20 @@ class FilterChain:
             leaks.meanings or Meanings.for_workspace(ws), ws.config.generation.semantic_duplicate
         )
         semantic.load(ws, _remember(ws.ledger, exact, near))
-        return cls(
-            (
-                SchemaFilter(ws.task),
-                FormatFilter(ws.task),
-                LengthFilter(ws.task, ws.config.generation.min_words),
-                exact,
-                EvaluationFilter(leaks),
-                near,
-                semantic,
-            )
-        )
+        seeds = base.seeds.values()
+        filters: list[Filter] = [
+            SchemaFilter(ws.task),
+            FormatFilter(ws.task),
+            LengthFilter(ws.task, ws.config.generation.min_words),
+            BoilerplateFilter(ws.task, seeds),
+            exact,
+            EvaluationFilter(leaks),
+            near,
+            semantic,
+        ]
+        if ws.config.generation.language == "seeds":
+            filters.append(LanguageFilter(ws.task, seeds))
+        return cls(filters)
 
     def prepare(self, examples: Sequence[Example]) -> None:
         """Computes at once what `check` needs of several examples: faster than one by one, with the same result."""

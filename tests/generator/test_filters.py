@@ -6,9 +6,11 @@ import pytest
 
 from seedgate.generator import FilterChain
 from seedgate.generator.filters.base import Filter
+from seedgate.generator.filters.boilerplate import BoilerplateFilter
 from seedgate.generator.filters.evaluation import EvaluationFilter
 from seedgate.generator.filters.exact import ExactFilter
 from seedgate.generator.filters.format import FormatFilter, first_invisible
+from seedgate.generator.filters.language import LanguageFilter
 from seedgate.generator.filters.length import LengthFilter, runs_in_circles
 from seedgate.generator.filters.near import NearFilter
 from seedgate.generator.filters.schema import SchemaFilter
@@ -62,6 +64,94 @@ class TestSchema:
 
     def test_a_text_that_is_not_in_nfc_is_dropped(self) -> None:
         assert reason(self.schema, message("Cafe\u0301 closed?")) == "spelling"
+
+
+class TestBoilerplate:
+    boilerplate = BoilerplateFilter(TASK, [message("My parcel is late again.")])
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("As an AI language model, I have no parcels.", "self_reference"),
+            ("I\u2019m sorry, but I can\u2019t assist with that request.", "refusal"),
+            ("I am unable to provide such a message.", "refusal"),
+            ("Sure! Here is another example of a late parcel.", "preamble"),
+            ("Here are 3 new messages: my parcel is late.", "preamble"),
+            ("Certainly, I can write that down for you.", "preamble"),
+            ("Hello, I am [Your Name] and my parcel is late.", "placeholder"),
+            ("Dear {{ customer_name }}, where is it?", "placeholder"),
+            ("Where is <your parcel number>?", "placeholder"),
+        ],
+    )
+    def test_what_a_model_says_of_itself_is_dropped(self, text: str, expected: str) -> None:
+        assert reason(self.boilerplate, message(text)) == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "I'm sorry, but I can't log in to see my parcel.",
+            "I can't help but wonder where it is.",
+            "Sure, I got a note, but no parcel. Can you help me with that?",
+            "Here is the number on the box: 1234. Where is it?",
+            "I am unable to provide a signature, I am abroad.",
+            "Is this a human or an AI answering?",
+            "I was charged [twice].",
+        ],
+    )
+    def test_what_customers_write_passes(self, text: str) -> None:
+        assert reason(self.boilerplate, message(text)) is None
+
+    def test_a_habit_of_the_seeds_is_not_asked_of_candidates(self) -> None:
+        refusals = [message("I am sorry, but I cannot assist with that.")]
+        habit = BoilerplateFilter(TASK, refusals)
+        assert reason(habit, message("Sorry, but I can't comply with your wish.")) is None
+        assert reason(habit, message("As an AI model I have no parcels.")) == "self_reference"
+
+
+class TestLanguage:
+    english = LanguageFilter(TASK, [message("Where is my parcel?"), message("It should be here by now.")])
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Wo bleibt mein Paket? Es sollte gestern kommen.",
+            "Mon colis devrait déjà être arrivé, où est-il ?",
+            "Где моя посылка? Она опаздывает.",
+        ],
+    )
+    def test_another_language_than_the_seeds_is_dropped(self, text: str) -> None:
+        assert reason(self.english, message(text)) == "other_language"
+
+    @pytest.mark.parametrize(
+        "text",
+        ["My parcel has not arrived yet.", "on the 28th September", "OK", "No. 12345 67890", "Café?"],
+    )
+    def test_their_own_and_what_is_too_short_to_tell_passes(self, text: str) -> None:
+        assert reason(self.english, message(text)) is None
+
+    def test_what_one_seed_is_in_any_candidate_may_be_in(self) -> None:
+        both = LanguageFilter(
+            TASK, [message("Where is my parcel?"), message("Wo ist denn mein Paket geblieben?")]
+        )
+        assert reason(both, message("Mein Paket ist noch immer nicht da.")) is None
+        assert reason(both, message("Mon colis devrait déjà être arrivé.")) == "other_language"
+
+    def test_each_field_has_languages_of_its_own(self) -> None:
+        def row(text: str, answer: str) -> Example:
+            return Example(fields={"instruction": text, "input": "", "output": answer})
+
+        german, english = (
+            "Schreibe einen kurzen Satz über das Wetter.",
+            "Write a short sentence about the weather.",
+        )
+        translated = LanguageFilter(INSTRUCTION, [row(german, english)])
+        assert (
+            reason(translated, row("Nenne drei Farben des Regenbogens.", "Red, green and blue are three."))
+            is None
+        )
+        assert (
+            reason(translated, row("Nenne drei Farben.", "Das sind Rot, Grün und Blau.")) == "other_language"
+        )
 
 
 class TestLength:

@@ -234,10 +234,10 @@ class TestTelling:
 
 def short_of_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client gives up on an outage after a moment."""
-    from seedgate.generator import run
+    from seedgate.generator.clients import chosen
     from seedgate.generator.clients.server import ServerClient
 
     def hasty(*args: Any, **settings: Any) -> ServerClient:
         return ServerClient(*args, **settings, deadline_s=0.3, wait_s=0.01)
 
-    monkeypatch.setattr(run, "ServerClient", hasty)
+    monkeypatch.setattr(chosen, "ServerClient", hasty)
