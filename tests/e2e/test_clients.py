@@ -22,7 +22,12 @@ from seedgate.services.embedded_model import EmbeddedModel
 
 from .conftest import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(600),
+    # vLLM is loaded into this process, and calls what torch has deprecated.
+    pytest.mark.filterwarnings("ignore"),
+]
 
 T = TypeVar("T")
 LIST = "Messages to a shop.\n\n1. Late: Where is my parcel?\n2. Late: It should be here by now.\n3. Late:"

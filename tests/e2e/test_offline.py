@@ -1,0 +1,58 @@
+"""A workspace without any server: each command loads the model itself, and prints nothing but JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedgate.seeds import example_workspace, lock, verify
+from seedgate.workspace import Workspace
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "vllm": {"offline": "embedded", "engine": {"max_model_len": 1024}},
+    "generation": {"candidates": 6},
+    "training": {"max_steps": 2},
+}
+
+
+def seedgate(folder: Path, *args: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "seedgate", *args, "-w", str(folder), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_it_generates_trains_and_measures_base_and_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEEDGATE_VLLM_URLS", raising=False)
+    folder = tmp_path / "alone"
+    with example_workspace(folder, settings=SETTINGS) as ws:
+        verify(ws, by="a test", statement="the shipped example")
+        lock(ws)
+
+    made = seedgate(folder, "generate")
+
+    assert made["candidates"] >= 6
+    with Workspace(folder) as again:
+        (run,) = again.ledger.events("run.started")
+        assert run.payload["settings"]["model"] == "smollm2-135m"
+        assert run.payload["settings"]["model_revision"] == "SmolLM2-135M-Instruct"
+    seedgate(folder, "release")
+    model = seedgate(folder, "train")["name"]
+    base, trained = seedgate(folder, "eval", "base"), seedgate(folder, "eval", model)
+    assert base["n"] == trained["n"] >= 50
+    assert base["outside"] == trained["outside"] == 0, "answers are limited to the labels"
+    assert base["predictions_hash"] != trained["predictions_hash"], "the adapter was not used"
