@@ -113,6 +113,7 @@ class GenerationConfig(_Table):
     timeout_s: float = Field(300.0, gt=0)
     min_words: int = Field(2, ge=0)
     semantic_duplicate: float = Field(0.95, gt=0, le=1)  # cosine from which a candidate repeats another text
+    personal_data: Literal["drop", "keep"] = "drop"  # of kinds that fewer than 5 % of the seeds hold
 
 
 class ReviewConfig(_Table):

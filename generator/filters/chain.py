@@ -15,6 +15,7 @@ from seedgate.generator.filters.exact import ExactFilter
 from seedgate.generator.filters.format import FormatFilter
 from seedgate.generator.filters.length import LengthFilter
 from seedgate.generator.filters.near import NearFilter
+from seedgate.generator.filters.personal import PersonalFilter
 from seedgate.generator.filters.schema import SchemaFilter
 from seedgate.generator.filters.semantic import SemanticFilter
 from seedgate.ledger import Event, Ledger
@@ -57,11 +58,13 @@ class FilterChain:
             leaks.meanings or Meanings.for_workspace(ws), ws.config.generation.semantic_duplicate
         )
         semantic.load(ws, _remember(ws.ledger, exact, near))
+        keeps = ws.config.generation.personal_data == "keep"
         return cls(
             (
                 SchemaFilter(ws.task),
                 FormatFilter(ws.task),
                 LengthFilter(ws.task, ws.config.generation.min_words),
+                *(() if keeps else (PersonalFilter(ws.task, base.seeds.values()),)),
                 exact,
                 EvaluationFilter(leaks),
                 near,
