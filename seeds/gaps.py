@@ -6,13 +6,13 @@ returns more of what it sees, so a gap here is a gap in what is made of them.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from seedgate.seeds.coverage import Coverage
 from seedgate.seeds.findings import MOST_ROWS, Finding
 
-__all__ = ["BORDER_SEEDS", "EXPECTED", "THIN_SHARE", "gaps", "missing_cells", "thin_cells"]
+__all__ = ["BORDER_SEEDS", "BORDER_SHARE", "EXPECTED", "THIN_SHARE", "gaps", "missing_cells", "thin_cells"]
 
 EXPECTED = 3.0
 """A tag is missed where so many seeds with it would be expected if it came everywhere alike; then none is no chance
@@ -21,13 +21,20 @@ EXPECTED = 3.0
 THIN_SHARE = 0.25
 """Thin: at most this share of what is expected, or of an even split."""
 
-BORDER_SEEDS = 3
-"""A label is missed in a cluster that is the second nearest to so many of its seeds."""
+BORDER_SEEDS, BORDER_SHARE = 3, 0.2
+"""A label is missed in a cluster that is the second nearest to so many of its seeds, and to this share of them."""
 
 
 def missing_cells(coverage: Coverage) -> set[tuple[str, int]]:
     """Label and cluster: none there, though the label comes close to it."""
-    return {(label, cluster) for label, cluster, count in coverage.borders if count >= BORDER_SEEDS}
+    seeds: Counter[str] = Counter()
+    for cell in coverage.cells:
+        seeds[cell.label] += 0 if cell.tag else cell.seeds
+    return {
+        (label, cluster)
+        for label, cluster, count in coverage.borders
+        if count >= max(BORDER_SEEDS, BORDER_SHARE * seeds[label])
+    }
 
 
 def thin_cells(coverage: Coverage) -> set[tuple[str, int]]:
