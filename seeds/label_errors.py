@@ -2,8 +2,9 @@
 
 Logistic regression on the embeddings gives each row probabilities out of fold. Confident learning (Northcutt, Jiang &
 Chuang 2021, https://arxiv.org/abs/1911.00068; cleanlab) estimates how many labels are wrong and takes the rows with
-the least probability of their own label. Of these a row is told if another label is `TIMES` as likely: with few rows
-per label the estimate alone names several times too many (docs/adr/0010-cleanlab-and-a-ratio.md).
+the least probability of their own label. Of these a row is told if another label is `TIMES` as likely, since with few
+rows per label the estimate is several times too high; of the others from `CERTAIN` times on, since with few labels it
+is too low (docs/adr/0010-cleanlab-and-a-ratio.md).
 """
 
 from __future__ import annotations
@@ -21,12 +22,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LEAST_ROWS", "TIMES", "Suspect", "label_findings", "out_of_fold", "suspects"]
+__all__ = [
+    "CERTAIN",
+    "LEAST_ROWS",
+    "TIMES",
+    "Suspect",
+    "confident_issues",
+    "label_findings",
+    "out_of_fold",
+    "suspects",
+]
 
 LEAST_ROWS = 3
 """A label with fewer rows is not judged: a fold would learn it from one row."""
 
-TIMES = 10.0
+TIMES, CERTAIN = 10.0, 20.0
 STRENGTH = 10.0
 """Inverse regularisation; vectors of length one ask for more than the usual 1."""
 
@@ -104,7 +114,8 @@ def suspects(labels: Sequence[str], vectors: NDArray[np.float32]) -> list[Suspec
     chances = out_of_fold(given, vectors[judged])
     own, best = chances[np.arange(len(given)), given], chances.argmax(1)
     likeliest = chances[np.arange(len(given)), best]
-    told = np.flatnonzero(_issues(given, chances) & (likeliest >= TIMES * own))
+    wanted = np.where(confident_issues(given, chances), TIMES, CERTAIN)
+    told = np.flatnonzero(likeliest >= wanted * own)
     ranked = told[np.argsort(own[told] / likeliest[told], kind="stable")]
     return [
         Suspect(judged[place], names[best[place]], float(own[place]), float(likeliest[place]))
@@ -134,7 +145,8 @@ def out_of_fold(given: NDArray[np.int64], vectors: NDArray[np.float32]) -> NDArr
     return np.asarray(found, np.float64)
 
 
-def _issues(given: NDArray[np.int64], chances: NDArray[np.float64]) -> NDArray[np.bool_]:
+def confident_issues(given: NDArray[np.int64], chances: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The rows of least probability of their label, as many as confident learning estimates to be wrong."""
     import numpy as np
     from cleanlab.filter import find_label_issues
 

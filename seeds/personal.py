@@ -34,7 +34,7 @@ HABIT = 0.05
 """Share of the seeds with a kind of data from which the task is about such data."""
 
 _EMAIL = re.compile(
-    r"(?<![\w.+/:@-])([a-z0-9][\w.+-]{0,63})@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})(?![\w@-])",
+    r"(?<![\w.+/:@$-])([a-z0-9][\w.+-]{0,63})@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})(?![\w@-])",
     re.I,
 )
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://([^\s:@/]{1,64}):([^\s@/]{1,128})@([^\s/:?#]+)", re.I)
