@@ -34,11 +34,11 @@ HABIT = 0.05
 """Share of the seeds with a kind of data from which the task is about such data."""
 
 _EMAIL = re.compile(
-    r"(?<![\w.+/:@$-])([a-z0-9][\w.+-]{0,63})@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})(?![\w@-])",
+    r"(?<![\w.+/@$-])([a-z0-9][\w.+-]{0,63})@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24})(?![\w@-])",
     re.I,
 )
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://([^\s:@/]{1,64}):([^\s@/]{1,128})@([^\s/:?#]+)", re.I)
-_PHONE = re.compile(r"(?<![\w+./:=#$£€-])\+?\(?\d(?:[\d()]|[ .-](?![ .-])){6,20}\d(?![\w%]|[.,:/-]\d)")
+_PHONE = re.compile(r"(?<![\w+./=#$£€-])(?<!\d:)\+?\(?\d(?:[\d()]|[ .-](?![ .-])){6,20}\d(?![\w%]|[.,:/-]\d)")
 _CARD = re.compile(r"(?<![\w.,-])\d{4}(?:[ -]?\d{2,6}){2,4}(?![\w%]|[.,-]\d)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
 _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
@@ -91,9 +91,11 @@ def personal_in(text: str) -> list[Personal]:
     found: list[Personal] = []
     for kind, pattern, holds in _KINDS:
         for match in pattern.finditer(text):
-            if holds(match):
+            holding = holds(match)
+            if holding:
                 found.append(Personal(kind, match.group()))
-                # What one kind has taken is no digits of another: a card number is no phone number.
+            # What one kind has taken is none of another: a card number no phone number, a password no mail account.
+            if holding or pattern is _URL:
                 text = text[: match.start()] + "\0" * len(match.group()) + text[match.end() :]
     return found
 

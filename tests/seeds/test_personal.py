@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,9 @@ def kinds(text: str) -> list[str]:
     [
         ("write to lena.brandt83@kernkontor.de please", "e-mail"),
         ("Lena <lena+shop@mail.kernkontor.co.uk>", "e-mail"),
+        ("E-mail:lena.brandt83@kernkontor.de", "e-mail"),
         ("ring me on +49 30 26403278.", "phone"),
+        ("Tel:+49 30 26403278", "phone"),
         ("call (415) 672-3391 after six", "phone"),
         ("call 415-672-3391.", "phone"),
         ("mobile 07911 842306, any time", "phone"),
@@ -133,6 +137,15 @@ def test_numbers_below_nine_digits_with_letters_are_never_cards_or_ids(digits: s
 @pytest.mark.parametrize("text", ["RSSMRA80A01H501U", "MRTMTT91D08F205J", "2 84 07 75 056 123 22"])
 def test_italian_and_french_numbers_by_their_check(text: str) -> None:
     assert national_id(text) is (text == "MRTMTT91D08F205J" or text.startswith("2 84"))
+
+
+@pytest.mark.parametrize(
+    "part", ["A1", "12 ", "a@a.", "1.", "a:", "AB12 ", "+1(", "x://a:a", "1-", "9" * 40 + " "]
+)
+def test_long_odd_texts_take_no_time(part: str) -> None:
+    started = time.process_time()
+    personal_in(part * (20_000 // len(part)))
+    assert time.process_time() - started < 2
 
 
 def test_bare_digits_are_no_phone_number() -> None:
