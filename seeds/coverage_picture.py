@@ -64,7 +64,7 @@ def picture(coverage: Coverage) -> str:
         f'<text class="head" x="16" y="28">{title}</text>',
         f'<text class="soft" x="16" y="48">{_escape(_subtitle(coverage))}</text>',
         *grid,
-        *_key(16, bottom + 22),
+        *(_key(16, bottom + 22) if coverage.labels != ("",) else ()),
         *legend,
         "</svg>",
     ]
