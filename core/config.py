@@ -137,6 +137,7 @@ class GenerationConfig(_Table):
     min_words: int = Field(2, ge=0)
     language: Literal["seeds", "any"] = "seeds"  # drop what is in no language of the seeds
     semantic_duplicate: float = Field(0.95, gt=0, le=1)  # cosine from which a candidate repeats another text
+    personal_data: Literal["drop", "keep"] = "drop"  # of kinds that fewer than 5 % of the seeds hold
 
 
 class ReviewConfig(_Table):

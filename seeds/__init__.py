@@ -11,6 +11,7 @@ from seedgate.seeds.locking import LockReport, evaluation_set, lock, set_hash, s
 from seedgate.seeds.meaning import Meanings
 from seedgate.seeds.meaning_index import MeaningIndex
 from seedgate.seeds.near import NearIndex
+from seedgate.seeds.personal import personal_data, personal_habits
 from seedgate.seeds.power import smallest_difference
 from seedgate.seeds.reading import ColumnUse, Progress, column_uses, read_examples
 from seedgate.seeds.signoff import added, candidate_index, seed_rows, verify
@@ -44,6 +45,8 @@ __all__ = [
     "locked_bound",
     "open_embedder",
     "output_of",
+    "personal_data",
+    "personal_habits",
     "read_examples",
     "seed_rows",
     "set_hash",

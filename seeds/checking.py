@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from seedgate.errors import InputError
 from seedgate.records import Example
-from seedgate.seeds.content import output_of, text_of
+from seedgate.seeds.comparing import compared
+from seedgate.seeds.coverage import coverage_of
 from seedgate.seeds.findings import CheckReport, Finding
-from seedgate.seeds.leakage import Leak, LeakCheck
-from seedgate.seeds.near import NearIndex, fold
+from seedgate.seeds.formatting import formatting
+from seedgate.seeds.gaps import gaps
+from seedgate.seeds.label_errors import label_findings
+from seedgate.seeds.leakage import LeakCheck
+from seedgate.seeds.meaning import Meanings
+from seedgate.seeds.oddities import oddities
+from seedgate.seeds.personal import personal_findings
 from seedgate.seeds.reading import Progress, read_examples
+from seedgate.seeds.repetition import repetitions
 from seedgate.task import Task
 from seedgate.workspace import Workspace
 
-__all__ = ["check", "check_workspace", "evaluation_rows"]
+__all__ = ["check", "check_meanings", "check_workspace", "evaluation_rows"]
 
 RARE_SHARE = 0.25
 """A label with less than this share of an even split is rare."""
-
-_TOLD_EVERY = 500
-_SHOWN = 60
 
 
 def check(
@@ -34,7 +37,7 @@ def check(
     leaks: LeakCheck | None = None,
     on_progress: Progress | None = None,
 ) -> CheckReport:
-    """Checks seeds, and that none of them is in the evaluation set.
+    """Checks seeds by their letters and labels, and that none of them is in the evaluation set.
 
     Args:
         seeds: The examples to vouch for.
@@ -48,11 +51,38 @@ def check(
     counted = _label_counts(seeds, task)
     findings = [
         *_schema(seeds, task),
-        *_compared(seeds, evaluation, task, near_duplicate, leaks, on_progress),
+        *compared(seeds, evaluation, task, near_duplicate, leaks, on_progress),
         *_balance(counted, task),
-        *_oddities(seeds, task),
+        *oddities(seeds, task),
+        *personal_findings(seeds, task),
+        *formatting(seeds, task),
     ]
     return CheckReport(seeds=len(seeds), evaluation=len(evaluation), labels=counted, findings=tuple(findings))
+
+
+def check_meanings(
+    report: CheckReport,
+    seeds: Sequence[Example],
+    task: Task,
+    meanings: Meanings,
+    *,
+    near_duplicate: float = 0.7,
+    semantic_duplicate: float = 0.95,
+) -> CheckReport:
+    """Adds to a report what only their meaning tells: repetitions in other words, label errors, coverage.
+
+    Args:
+        meanings: Where the seeds' vectors come from.
+        semantic_duplicate: Cosine from which two texts say the same.
+    """
+    vectors = meanings.vectors(seeds)
+    coverage = coverage_of(seeds, task, vectors)
+    found = [
+        *repetitions(seeds, task, vectors, threshold=semantic_duplicate, near_duplicate=near_duplicate),
+        *label_findings(seeds, task, vectors),
+        *(gaps(coverage) if coverage else ()),
+    ]
+    return report.model_copy(update={"findings": (*report.findings, *found), "coverage": coverage})
 
 
 def check_workspace(ws: Workspace, *, on_progress: Progress | None = None) -> CheckReport:
@@ -71,6 +101,16 @@ def check_workspace(ws: Workspace, *, on_progress: Progress | None = None) -> Ch
         near_duplicate=policy.near_duplicate,
         leaks=leaks,
         on_progress=on_progress,
+    )
+    if on_progress:
+        on_progress(len(seeds), len(seeds), "looking for label errors and gaps")
+    report = check_meanings(
+        report,
+        seeds,
+        ws.task,
+        leaks.meanings or Meanings.for_workspace(ws),
+        near_duplicate=policy.near_duplicate,
+        semantic_duplicate=ws.config.generation.semantic_duplicate,
     )
     return report.model_copy(
         update={"findings": (*_enough(len(seeds), policy.verified_seeds), *report.findings)}
@@ -107,94 +147,6 @@ def _schema(seeds: Sequence[Example], task: Task) -> Iterator[Finding]:
             )
 
 
-def _compared(
-    seeds: Sequence[Example],
-    evaluation: Sequence[Example],
-    task: Task,
-    threshold: float,
-    leaks: LeakCheck,
-    on_progress: Progress | None,
-) -> Iterator[Finding]:
-    """Each seed against the evaluation set and against the seeds before it."""
-    held_out, earlier = {each.id: each for each in evaluation}, _Seen(task, threshold)
-    if on_progress and leaks.meanings:
-        on_progress(0, len(seeds), "reading what the rows mean")
-    leaks.prepare(seeds, stored=True)
-    for done, seed in enumerate(seeds, 1):
-        text, output = text_of(task, seed.fields), output_of(task, seed.fields)
-        if (leak := leaks.find(seed)) is not None:
-            yield _overlap(seed, held_out[leak.row], leak, text_of(task, held_out[leak.row].fields))
-        # The nearest with the same output and the nearest with another one: either may hide the other.
-        told: set[bool] = set()
-        for other, likeness in earlier.near(text):
-            agrees = output_of(task, other.fields) == output
-            if agrees not in told:
-                told.add(agrees)
-                finding = _duplicate if agrees else _conflict
-                yield finding(
-                    (other.source, seed.source), fold(text_of(task, other.fields)) == fold(text), likeness
-                )
-        earlier.add(seed)
-        if on_progress and (done % _TOLD_EVERY == 0 or done == len(seeds)):
-            on_progress(done, len(seeds), "comparing seeds")
-
-
-class _Seen:
-    """Examples seen so far, by their input text."""
-
-    def __init__(self, task: Task, threshold: float) -> None:
-        self._task = task
-        self._index = NearIndex(threshold)
-        self._examples: list[Example] = []
-
-    def add(self, example: Example) -> None:
-        self._index.add(str(len(self._examples)), text_of(self._task, example.fields))
-        self._examples.append(example)
-
-    def near(self, text: str) -> list[tuple[Example, float]]:
-        """The examples near a text with their similarity, the nearest first."""
-        return [(self._examples[int(key)], likeness) for key, likeness in self._index.all_near(text)]
-
-
-def _overlap(seed: Example, other: Example, leak: Leak, text: str) -> Finding:
-    if leak.kind == "semantic":
-        what = f"the seed means the same as a row of the evaluation set ({leak.likeness:.3f}): {_short(text)}"
-        advice = "remove one of the two; if people wrote them independently, name policy.semantic_leak"
-    else:
-        alike = "the same" if leak.likeness == 1 else f"{leak.likeness:.0%} alike"
-        what = f"the seed and a row of the evaluation set are {alike}"
-        advice = "remove it from one of the two files"
-    return Finding(
-        code="overlap", severity="error", rows=(seed.source, other.source), what=what, advice=advice
-    )
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "...")
-
-
-def _duplicate(rows: tuple[str, str], same: bool, likeness: float) -> Finding:
-    return Finding(
-        code="duplicate" if same else "near_duplicate",
-        severity="error" if same else "warning",
-        rows=rows,
-        what="the same input and output" if same else f"inputs {likeness:.0%} alike, with the same output",
-        advice="remove one of them" if same else "keep both only if each adds something",
-    )
-
-
-def _conflict(rows: tuple[str, str], same: bool, likeness: float) -> Finding:
-    how = "the same input" if same else f"inputs {likeness:.0%} alike"
-    return Finding(
-        code="conflict",
-        severity="error" if same else "warning",
-        rows=rows,
-        what=f"{how} with different outputs",
-        advice="keep the right one" if same else "make sure that both are right",
-    )
-
-
 def _label_counts(seeds: Sequence[Example], task: Task) -> dict[str, int]:
     field = task.label_field
     if field is None:
@@ -223,30 +175,3 @@ def _balance(counted: dict[str, int], task: Task) -> Iterator[Finding]:
                 what=f"only {count} of {sum(counted.values())} seeds have {field.name} {label!r}",
                 advice="add more, or candidates for it will be few and alike",
             )
-
-
-def _oddities(seeds: Sequence[Example], task: Task) -> Iterator[Finding]:
-    for seed in seeds:
-        for field in task.fields:
-            value = seed.fields.get(field.name)
-            for what in _odd(value) if isinstance(value, str) and field.type == "text" else ():
-                yield Finding(
-                    code="oddity",
-                    severity="warning",
-                    rows=(seed.source,),
-                    what=f"field {field.name!r} {what}",
-                    advice="clean the row, unless it is meant so",
-                )
-
-
-def _odd(text: str) -> Iterator[str]:
-    if text != text.strip():
-        yield "starts or ends with white space"
-    if unicodedata.normalize("NFC", text) != text:
-        yield "is not in Unicode NFC"
-    # Neither can be seen on the review page: format characters, and spaces other than the plain one.
-    hidden = sorted({char for char in text if unicodedata.category(char) in ("Cf", "Zl", "Zp", "Zs")} - {" "})
-    if hidden:
-        yield f"has invisible characters: {', '.join(f'U+{ord(char):04X}' for char in hidden)}"
-    if "\ufffd" in text:
-        yield "has the replacement character U+FFFD, left by a broken conversion"

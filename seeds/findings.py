@@ -6,7 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["CheckReport", "Code", "Finding"]
+from seedgate.seeds.coverage import Coverage
+
+__all__ = ["MOST_ROWS", "CheckReport", "Code", "Finding"]
+
+MOST_ROWS = 20
+"""Rows that one finding names; how many there are is in its text."""
 
 Code = Literal[
     "schema",
@@ -18,17 +23,27 @@ Code = Literal[
     "rare_label",
     "overlap",
     "oddity",
+    "formatting",
+    "semantic_duplicate",
+    "semantic_conflict",
+    "label_error",
+    "not_judged",
+    "personal_data",
+    "thin",
+    "missing",
 ]
 """`conflict`: same or near input with another output. `overlap`: a seed that is, or nearly is, a row of the
-evaluation set. `oddity`: characters that nobody sees."""
+evaluation set. `oddity`: characters that nobody sees. `formatting`: rows against the habit of the others.
+`label_error`: another label is much likelier; `not_judged`: labels with too few rows to say so. `thin`, `missing`:
+places in the map of coverage with one seed or none."""
 
 
 class Finding(BaseModel):
     """One thing found.
 
     Attributes:
-        severity: An `error` stops `seeds verify` and `seeds lock`; a `warning` asks for a look.
-        rows: Sources of the rows concerned, e.g. `seeds.jsonl:17`.
+        severity: An `error` stops `seeds verify` and `seeds lock`; a `warning` asks for a look; `info` may be as meant.
+        rows: Sources of the rows concerned, e.g. `seeds.jsonl:17`; the first `MOST_ROWS` of them.
         what: What was found.
         advice: What to do about it.
     """
@@ -36,7 +51,7 @@ class Finding(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     code: Code
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "info"]
     rows: tuple[str, ...] = ()
     what: str
     advice: str
@@ -47,7 +62,7 @@ class Finding(BaseModel):
 
 
 class CheckReport(BaseModel):
-    """Everything found, and the counts by label of the seeds."""
+    """Everything found, the counts by label of the seeds, and what they cover; no map of few seeds."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,10 +70,11 @@ class CheckReport(BaseModel):
     evaluation: int
     labels: dict[str, int]
     findings: tuple[Finding, ...]
+    coverage: Coverage | None = None
 
     def __str__(self) -> str:
         lines = [f"{finding.severity}: {finding}" for finding in self.findings]
-        warnings = len(self.findings) - len(self.errors)
+        warnings = sum(finding.severity == "warning" for finding in self.findings)
         counted = f"{self.seeds} seeds, {self.evaluation} evaluation rows"
         return "\n".join([*lines, f"{counted}: {len(self.errors)} errors, {warnings} warnings"])
 

@@ -84,6 +84,23 @@ class MeaningIndex:
                 return None
         return self._past(likeness, ignore)
 
+    def all_near(self, vector: Array, threshold: float) -> list[tuple[str, float]]:
+        """Id and cosine of those at or over the threshold, the nearest first, `NEIGHBOURS` at most."""
+        import numpy as np
+
+        if not self._ids:
+            return []
+        if self._graph is not None:
+            matches = self._graph.search(vector, NEIGHBOURS)
+            pairs = zip(matches.keys.tolist(), matches.distances.tolist(), strict=True)
+            found = [(self._by_key[key], round(1 - distance, 4)) for key, distance in pairs]
+        else:
+            likeness = cosines(self._rows(), vector)
+            places = np.flatnonzero(likeness >= threshold - 1e-4)
+            places = places[np.argsort(-likeness[places], kind="stable")][:NEIGHBOURS]
+            found = [(self._ids[place], round(float(likeness[place]), 4)) for place in places.tolist()]
+        return [pair for pair in found if pair[1] >= threshold]
+
     def load(self, path: Path, ids: Sequence[str], vectors_of: Callable[[Sequence[str]], Array]) -> None:
         """Fills an empty index with these ids, from the file as far as it goes, and updates the file.
 

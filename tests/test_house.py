@@ -19,12 +19,14 @@ FOLDERS = ("core", *ROOMS)
 WIRING = re.compile(r"core/(cli/.*|cycle.*)\.py")  # these tie the rooms together, so they may see all of them
 HEAVY = {
     "accelerate",
+    "cleanlab",
     "datasets",
     "numpy",
     "peft",
     "pyarrow",
     "scipy",
     "sentence_transformers",
+    "sklearn",
     "tokenizers",
     "torch",
 }

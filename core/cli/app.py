@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from seedgate.cli import (
+    checking,
     cycle,
     data,
     generate,
@@ -103,7 +104,7 @@ app.command("init")(data.init)
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
-seeds_app.command("check")(data.check)
+seeds_app.command("check")(checking.check)
 seeds_app.command("verify")(data.verify)
 seeds_app.command("lock")(data.lock)
 app.add_typer(seeds_app, name="seeds")

@@ -1,4 +1,4 @@
-"""`init` and `seeds ...`: the workspace and its baseline."""
+"""`init`, `seeds verify` and `seeds lock`: the workspace and its baseline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seedgate.cli.options import DryRun, Json, WorkspaceDir
 from seedgate.cli.output import emit, progress, table
 from seedgate.errors import InputError
 
-__all__ = ["check", "init", "lock", "verify"]
+__all__ = ["init", "lock", "verify"]
 
 GUIDELINES = """# Guidelines for reviewers
 
@@ -190,27 +190,6 @@ def _task(folder: Path, table: dict[str, Any]) -> Any:
 
     file = str(table.get("class", "")).partition(":")[0]
     return load_task(folder.resolve() if (folder / file).is_file() else Path.cwd(), table)
-
-
-def check(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
-    """Look for what is wrong with the baseline: schema, duplicates, balance, overlap with the evaluation set.
-
-    Example: seedgate seeds check
-    """
-    from seedgate.seeds import check_workspace
-    from seedgate.workspace import Workspace
-
-    with Workspace(workspace) as ws, progress("checking", quiet=json) as on_progress:
-        report = check_workspace(ws, on_progress=on_progress)
-    counts = [[label, n] for label, n in report.labels.items()]
-    parts = [
-        table(["label", "seeds"], counts) if counts else "",
-        "\n".join(f"{finding.severity}: {finding}" for finding in report.findings),
-        f"{report.seeds} seeds, {report.evaluation} evaluation examples, {len(report.errors)} errors",
-    ]
-    emit(report, "\n\n".join(part for part in parts if part), json_output=json)
-    if not report.ok:
-        raise InputError("the baseline has errors", hint="mend the rows named above, then run it again")
 
 
 def verify(

@@ -17,6 +17,7 @@ from seedgate.generator.filters.format import FormatFilter
 from seedgate.generator.filters.language import LanguageFilter
 from seedgate.generator.filters.length import LengthFilter
 from seedgate.generator.filters.near import NearFilter
+from seedgate.generator.filters.personal import PersonalFilter
 from seedgate.generator.filters.schema import SchemaFilter
 from seedgate.generator.filters.semantic import SemanticFilter
 from seedgate.ledger import Event, Ledger
@@ -65,6 +66,7 @@ class FilterChain:
             FormatFilter(ws.task),
             LengthFilter(ws.task, ws.config.generation.min_words),
             BoilerplateFilter(ws.task, seeds),
+            *(() if ws.config.generation.personal_data == "keep" else (PersonalFilter(ws.task, seeds),)),
             exact,
             EvaluationFilter(leaks),
             near,

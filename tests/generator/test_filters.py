@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from seedgate.generator import FilterChain
@@ -13,6 +15,7 @@ from seedgate.generator.filters.format import FormatFilter, first_invisible
 from seedgate.generator.filters.language import LanguageFilter
 from seedgate.generator.filters.length import LengthFilter, runs_in_circles
 from seedgate.generator.filters.near import NearFilter
+from seedgate.generator.filters.personal import PersonalFilter
 from seedgate.generator.filters.schema import SchemaFilter
 from seedgate.generator.filters.semantic import SemanticFilter
 from seedgate.ledger import NewEvent
@@ -276,6 +279,38 @@ class TestNear:
         assert near.check(edited, ignore={original.id}) is not None
 
 
+class TestPersonal:
+    personal = PersonalFilter(TASK)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["Write to lena.brandt83@kernkontor.de", "Ring +49 30 26403278", "My card is 4539 1488 0343 6467"],
+    )
+    def test_personal_data_is_dropped(self, text: str) -> None:
+        assert reason(self.personal, message(text)) == "personal_data"
+
+    def test_what_was_found_is_not_in_the_reason(self) -> None:
+        drop = self.personal.check(message("Write to lena.brandt83@kernkontor.de"))
+        assert drop is not None
+        assert drop.detail == "text: e-mail"
+
+    @pytest.mark.parametrize(
+        "text",
+        ["Where is it?", "Order 4539148803436468 cost £1,234.56", "Write to me@example.com", "Ring 555-0123"],
+    )
+    def test_stand_ins_and_other_numbers_pass(self, text: str) -> None:
+        assert reason(self.personal, message(text)) is None
+
+    def test_outputs_are_looked_at_too(self) -> None:
+        example = Example(fields={"instruction": "Whom?", "input": "", "output": "Ring +49 30 26403278"})
+        assert reason(PersonalFilter(INSTRUCTION), example) == "personal_data"
+
+    def test_a_kind_that_the_seeds_hold_passes_and_no_other(self) -> None:
+        habit = PersonalFilter(TASK, [message(f"Write to lena{n}@kernkontor.de") for n in range(3)])
+        assert reason(habit, message("Write to otto.weber@kernkontor.de")) is None
+        assert reason(habit, message("Ring +49 30 26403278")) == "personal_data"
+
+
 class TestSemantic:
     def filter(self) -> SemanticFilter:
         semantic = SemanticFilter(Meanings(TASK, open_embedder()), 0.85)
@@ -363,9 +398,24 @@ class TestChain:
         chain.accept(example)
         assert chain.check(example) is not None
 
+    @pytest.mark.parametrize(("setting", "dropped"), [("drop", True), ("keep", False)])
+    def test_personal_data_is_dropped_unless_the_configuration_keeps_it(
+        self, make_workspace: Callable[..., Workspace], setting: str, dropped: bool
+    ) -> None:
+        ws = make_workspace(settings={"generation": {"personal_data": setting}})
+        drop = FilterChain.for_workspace(ws).check(
+            Example(fields={"text": "The van's driver is on +49 30 26403278 now", "label": "delivery"})
+        )
+        assert (drop is not None and (drop.filter, drop.reason) == ("personal", "personal_data")) is dropped
+
     def test_what_people_wrote_by_hand_passes_the_filters_of_form(self, tmp_path) -> None:  # type: ignore[no-untyped-def]
         with example_workspace(tmp_path / "example") as ws:
-            filters = (SchemaFilter(ws.task), FormatFilter(ws.task), LengthFilter(ws.task, 2))
+            filters = (
+                SchemaFilter(ws.task),
+                FormatFilter(ws.task),
+                LengthFilter(ws.task, 2),
+                PersonalFilter(ws.task),
+            )
             bodies = ws.ledger.bodies(event.subject for event in ws.ledger.events("seed.added"))
             assert len(bodies) == 200
             drops = [each.check(Example(fields=fields)) for fields in bodies.values() for each in filters]

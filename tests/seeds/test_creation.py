@@ -274,7 +274,11 @@ def test_the_shipped_example_passes_its_own_checks_and_is_a_baseline(tmp_path: P
     with example_workspace(tmp_path / "demo", simulated=True) as ws:
         assert ws.simulated_reviewer == "simulated-reviewer"
         report = check_workspace(ws)
-        assert report.findings == ()
+        # Hard cases look mislabelled to a small model; nothing else asks for a look.
+        assert report.ok
+        warnings = [finding.code for finding in report.findings if finding.severity == "warning"]
+        assert set(warnings) <= {"label_error"}
+        assert len(warnings) <= 8
         assert set(report.labels.values()) == {20}
         assert verify(ws, by="A Tester", statement="Shipped.") == 200
         assert lock(ws).count == 160
