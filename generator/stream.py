@@ -110,7 +110,11 @@ class Stream:
             await self._slots.acquire()
             if not await self._wanted():
                 break
-            plan = next(self._plans, None)
+            try:
+                plan = next(self._plans, None)
+            except SeedgateError as error:
+                self._error = self._error or error
+                break
             if plan is None:
                 self.exhausted = True
                 break

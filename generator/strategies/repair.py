@@ -30,9 +30,12 @@ def repair(context: Context) -> Iterator[Ask]:
     for each in rejected:
         fixed = {name: each.example.fields.get(name) for name in context.fixed}
         deck = decks.get(group_of(fixed))
-        if each.example.id in context.repaired or deck is None:
+        if deck is None:
             continue
+        # Dealt for those that are passed over too, so that after a kill the others get what they had.
         hand = deck.deal(context.shots, context.rng)
+        if each.example.id in context.repaired:
+            continue
         yield Ask(
             tuple(hand),
             fixed,
