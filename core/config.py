@@ -258,6 +258,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
             yield f"unknown key {where!r}: {tip}"
         elif item["type"] == "missing":
             yield f"key {where!r} is missing"
+        elif item["type"] == "value_error":  # said here, in words that may hold a name
+            yield f"key {where!r}: {item['msg'].removeprefix('Value error, ')}, found {item.get('input')!r}"
         else:
             yield f"key {where!r}: {item['msg'].lower()}, found {item.get('input')!r}"
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Ask", "AskFn", "Asking", "Context", "Group", "Rejected", "Reviewed", "UnsuitedError"]
+__all__ = ["OWN", "Ask", "AskFn", "Asking", "Context", "Group", "Rejected", "Reviewed", "UnsuitedError"]
 
 
 class UnsuitedError(SeedgateError):
@@ -66,6 +66,9 @@ class Group:
     seeds: tuple[Example, ...]
 
 
+OWN = Wording("own")
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One prompt: what it shows and what it wants.
@@ -85,7 +88,7 @@ class Ask:
     fixed: Mapping[str, Any] | None = None
     instruction: str = ""
     tags: tuple[str, ...] = ("core",)
-    wording: Wording = Wording("own")  # noqa: RUF009 - frozen
+    wording: Wording = OWN
     drawn: tuple[Example, ...] = ()
     repairs: Example | None = None
 

@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 from seedgate.canonical import sha256
 from seedgate.config import OWN_STRATEGY
 from seedgate.errors import ConfigError
-from seedgate.generator.strategies.asking import Ask, AskFn, Context, UnsuitedError
+from seedgate.generator.strategies.asking import OWN, Ask, AskFn, Context, UnsuitedError
+from seedgate.records import Example
 
 __all__ = ["file_of", "load_own"]
 
@@ -90,6 +91,14 @@ def _fault(ask: Any, known: set[str], context: Context) -> str:
         return f"it yielded {type(ask).__name__}, not seedgate.generator.Ask"
     if not ask.seeds:
         return "it yielded an Ask that shows no seed"
+    if not all(isinstance(seed, Example) for seed in (*ask.seeds, *ask.drawn)):
+        return "it shows something else than seeds: take them from context.seeds"
+    if not isinstance(ask.tags, tuple) or not all(isinstance(tag, str) for tag in ask.tags):
+        return f"its tags are {ask.tags!r}, no tuple of strings"
+    if not isinstance(ask.instruction, str):
+        return f"its instruction is {ask.instruction!r}, no string"
+    if ask.wording != OWN:
+        return "its template is another than own: change the words in prompts/own.*.txt"
     if any(seed.id not in known for seed in (*ask.seeds, *ask.drawn)):
         return "it shows an example that is no verified seed"
     return _misfixed(ask.fixed, context) if ask.fixed is not None else ""

@@ -57,7 +57,7 @@ def test_what_is_written_counts(tmp_path: Path) -> None:
         ),
         (
             TASK + "[generation]\nstrategies = {poem = 1}",
-            r"unknown strategy 'poem': known: few_shot, evolve, .*, file\.py:function",
+            r"unknown strategy 'poem': known: few_shot, evolve, .*, FILE\.py:FUNCTION, found",
         ),
         (TASK + "[generation]\nstrategies = {evolve = 0}", r"the share of 'evolve' must be above 0"),
         (TASK + "[generation]\nstrategies = {evolve = nan}", r"the share of 'evolve' must be above 0"),

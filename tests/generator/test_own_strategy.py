@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -69,9 +71,18 @@ def other(context):
     yield Ask(context.seeds[:1], fixed={"label": "billing", "tone": "kind"})
 
 
+def shown(context):
+    yield Ask(tuple(seed.fields for seed in context.seeds))
+
+
+def tagged(context):
+    yield Ask(context.seeds[:1], tags="polite")
+
+
 number = 5
 '''
 
+GUIDE = Path(__file__).parents[2] / "docs/generating.md"
 Make = Callable[..., Workspace]
 
 
@@ -129,6 +140,8 @@ def test_one_that_ends_ends_the_run_with_a_word(fake: FakeVllm, ready: Make) -> 
         ("wrong", "'praise' is no value of 'label'"),
         ("everything", "nothing to write"),
         ("other", "'tone', which is no field"),
+        ("shown", "something else than seeds"),
+        ("tagged", "its tags are 'polite', no tuple"),
         ("number", "has no function 'number'"),
         ("missing", "has no function 'missing'"),
     ],
@@ -176,3 +189,10 @@ def test_a_link_out_of_the_workspace_does_not_count_as_inside(fake: FakeVllm, re
     (ws.root / "mine.py").symlink_to(ws.root.parent / "theirs.py")
     with pytest.raises(ConfigError, match="a file inside the workspace"):
         generate(ws, candidates=10, cycle=1)
+
+
+def test_the_example_of_the_guide_works(fake: FakeVllm, ready: Make) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    ws = using(ready, fake, {"few_shot": 0.8, "mine.py:ask": 0.2}, example)
+    report = generate(ws, candidates=40, cycle=1)
+    assert report.strategies["mine.py:ask"]["candidates"] >= 1

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedgate.canonical import content_hash
+from seedgate.config import STRATEGIES
 from seedgate.errors import ConfigError, InputError
 from seedgate.generator import TEMPLATES, Templates, generate
 from seedgate.generator.clients.base import Sampling
@@ -166,3 +167,9 @@ def test_the_ledger_says_which_templates_a_run_used(fake: FakeVllm, ready: Calla
     }
     assert changed == {"evolve_deeper.list"}
     assert any(body["prompt"].startswith("Go on:") for body in fake.bodies)
+
+
+def test_the_guide_names_every_strategy_template_and_placeholder() -> None:
+    guide = (Path(__file__).parents[2] / "docs/generating.md").read_text(encoding="utf-8")
+    assert [name for name in STRATEGIES if f"| `{name}` |" not in guide] == []
+    assert {name for each in TEMPLATES for name in names_of(each) if f"${name}`" not in guide} == set()
