@@ -21,7 +21,7 @@ from seedgate.generator.report import GenerationReport, Meter, ProgressFn
 from seedgate.generator.strategies.base import Tally
 from seedgate.generator.strategies.choosing import Chooser, Chosen, ReviewedFn, templates_of
 from seedgate.generator.stream import Stream
-from seedgate.generator.templating import FOLDER, Templates
+from seedgate.generator.templating import Templates
 from seedgate.ledger import Lease, NewEvent
 from seedgate.seeds import Baseline, baseline
 from seedgate.workspace import Workspace
@@ -68,7 +68,7 @@ def generate(
     target = ws.config.generation.candidates if candidates is None else candidates
     if target < 1:
         raise InputError(f"{target} candidates: ask for at least 1")
-    templates = Templates(ws.root / FOLDER)
+    templates = Templates(ws.prompts_dir)
     form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model, templates)
     chooser = Chooser(ws, base, form, cycle, reviewed)
     run = _Run(

@@ -18,10 +18,7 @@ from seedgate.canonical import sha256
 from seedgate.errors import ConfigError, InputError
 from seedgate.files import atomic_write, os_errors
 
-__all__ = ["FOLDER", "TEMPLATES", "Templates"]
-
-FOLDER = "prompts"
-"""In the workspace."""
+__all__ = ["TEMPLATES", "Templates", "names_of"]
 
 _LIST = frozenset({"audience", "task", "heading", "meaning", "open", "seeds", "next"})
 _CHAT = frozenset({"about", "meaning", "answer", "seeds", "rows", "reversed"})
@@ -64,7 +61,7 @@ class Templates:
     """The templates of a workspace, checked when they are made.
 
     Args:
-        folder: Where files that replace shipped ones are; need not exist.
+        folder: Where files that replace shipped ones are (`Workspace.prompts_dir`); need not exist.
 
     Raises:
         ConfigError: A file there has no template's name, is not UTF-8, names something unknown, or lacks what
@@ -87,7 +84,7 @@ class Templates:
 
     def place(self, name: str) -> str:
         """`shipped`, or the file that replaces it."""
-        return f"{FOLDER}/{name}.txt" if name in self._own else "shipped"
+        return f"{self._folder.name}/{name}.txt" if self._folder and name in self._own else "shipped"
 
     def hash(self, name: str) -> str:
         """SHA-256 of the text; recorded with each run."""
@@ -96,8 +93,9 @@ class Templates:
     def fill(self, name: str, values: Mapping[str, str]) -> str:
         """The prompt: one pass, line ends at its end taken off.
 
-        >>> Templates().fill("own.list", dict.fromkeys(names_of("own.list"), "$seeds")).count("$seeds")
-        7
+        >>> values = dict.fromkeys(names_of("own.list"), "-") | {"seeds": "1. Costs $next", "next": "2"}
+        >>> Templates().fill("own.list", values).splitlines()[-2:]
+        ['1. Costs $next', '2. -:']
         """
         return string.Template(self.text(name)).substitute(values).rstrip("\n")
 

@@ -28,11 +28,10 @@ def prompts(
     Example: seedgate prompts --copy few_shot.chat
     """
     from seedgate.generator import TEMPLATES, Templates
-    from seedgate.generator.templating import FOLDER
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws:
-        templates = Templates(ws.root / FOLDER)
+        templates = Templates(ws.prompts_dir)
         if copy:
             paths = [templates.copy(name, dry_run=dry_run) for name in dict.fromkeys(copy)]
             verb = "would write" if dry_run else "wrote"

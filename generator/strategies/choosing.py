@@ -179,18 +179,22 @@ class Chooser:
         return Meanings.for_workspace(self._ws)
 
     def _vectors(self, examples: Sequence[Example]) -> NDArray[np.float32]:
+        vectors, places = self._seed_vectors
+        if all(each.id in places for each in examples):
+            return vectors[[places[each.id] for each in examples]]
         return self._meanings.vectors(examples)
 
     @cached_property
     def _seed_vectors(self) -> tuple[NDArray[np.float32], dict[str, int]]:
-        return self._vectors(self._seeds), {seed.id: place for place, seed in enumerate(self._seeds)}
+        """Of all of them, once for a run."""
+        places = {seed.id: place for place, seed in enumerate(self._seeds)}
+        return self._meanings.vectors(self._seeds), places
 
     def _nearest(self, centre: Example, seeds: Sequence[Example]) -> list[Example]:
         import numpy as np
 
-        vectors, places = self._seed_vectors
-        rows = vectors[[places[seed.id] for seed in seeds]]
-        order = np.argsort(-np.einsum("ik,k->i", rows, vectors[places[centre.id]]), kind="stable")
+        near = np.einsum("ik,k->i", self._vectors(seeds), self._vectors([centre])[0])
+        order = np.argsort(-near, kind="stable")
         return [seeds[int(place)] for place in order]
 
     @cached_property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import islice
 from random import Random
@@ -110,7 +109,3 @@ def resumed(strategy: Asking, done: Sequence[Plan], upto: int, rng: Random) -> l
 
 def reviewed_as(value: Reviewed) -> dict[str, Any]:
     return {"reviewed": lambda: value}
-
-
-def shares(made: Sequence[Plan]) -> Counter[str]:
-    return Counter(plan.strategy for plan in made)

@@ -93,6 +93,14 @@ def test_fixed_fields_are_of_the_task_and_shown_seeds_are_seeds(function: AskFn,
         assert "$" not in prompt(plan)
 
 
+@pytest.mark.parametrize("function", [evolve, edge_cases, coverage_gaps, backward])
+def test_a_task_without_labels_is_asked_about_too(function: AskFn) -> None:
+    for plan in plans(asking(function, task=HELP, seeds=HELP_SEEDS), 9):
+        assert set(plan.seed_ids) <= BY_ID.keys()
+        assert "$" not in prompt(plan)
+        assert plan.group == "{}"
+
+
 @each
 def test_a_short_context_shows_fewer_seeds_and_keeps_the_last(function: AskFn, form: str) -> None:
     whole = plans(asking(function, form=form, **GIVEN), 1)[0]
