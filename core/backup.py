@@ -25,6 +25,7 @@ from typing import IO, Any
 
 from sqlalchemy import insert, select
 
+from seedgate.config import OWN_STRATEGY
 from seedgate.errors import InputError, RefusedError
 from seedgate.files import atomic_write, fsync_dir, os_errors
 from seedgate.ledger import Ledger, schema
@@ -155,6 +156,9 @@ def _files(ws: Workspace, releases: list[str], models: list[str], *, secrets: bo
     found = [ws.root / name for name in FILES]
     module = str(ws.config.task.get("class") or "").partition(":")[0]
     found += [ws.root / module] if module else []
+    own = map(OWN_STRATEGY.fullmatch, ws.config.generation.strategies)
+    found += [ws.root / name for name in dict.fromkeys(match.group(1) for match in own if match)]
+    found += sorted(ws.prompts_dir.glob("*.txt"))
     for folder in [
         *(ws.releases_dir / n for n in releases),
         *(ws.models_dir / n for n in dict.fromkeys(models)),

@@ -8,6 +8,8 @@ that was already asked of a reviewer.
 from __future__ import annotations
 
 import difflib
+import math
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -19,10 +21,15 @@ from seedgate.errors import ConfigError
 
 DEFAULT_EMBEDDINGS = "all-MiniLM-L6-v2"
 SENTENCE_MODELS = "sentence-transformers:"
+STRATEGIES = ("few_shot", "evolve", "edge_cases", "coverage_gaps", "contrast", "backward", "repair")
+OWN_STRATEGY = re.compile(r"([^:]+\.py):([A-Za-z_]\w*)")
+"""A function in a file of the workspace."""
 
 __all__ = [
     "DEFAULT_EMBEDDINGS",
+    "OWN_STRATEGY",
     "SENTENCE_MODELS",
+    "STRATEGIES",
     "ArgillaConfig",
     "Config",
     "CycleConfig",
@@ -126,6 +133,11 @@ class GenerationConfig(_Table):
     """
 
     candidates: int = Field(150, ge=1)  # per cycle, after the filters
+    # Strategy, or FILE.py:FUNCTION of the workspace, to its share of the requests: docs/generating.md.
+    strategies: dict[str, float] = {"few_shot": 1.0}
+    sampling: Literal["diverse", "focused"] = (
+        "diverse"  # seeds that few_shot shows: all in turn, or alike ones
+    )
     prompt_form: Literal["auto", "chat", "list"] = "auto"
     shots: int = Field(5, ge=1, le=50)
     completions: int = Field(4, ge=1, le=128)  # n per request
@@ -138,6 +150,25 @@ class GenerationConfig(_Table):
     language: Literal["seeds", "any"] = "seeds"  # drop what is in no language of the seeds
     semantic_duplicate: float = Field(0.95, gt=0, le=1)  # cosine from which a candidate repeats another text
     personal_data: Literal["drop", "keep"] = "drop"  # of kinds that fewer than 5 % of the seeds hold
+
+    @field_validator("strategies")
+    @classmethod
+    def _known_shares(cls, shares: dict[str, float]) -> dict[str, float]:
+        """Whether each is a strategy, or can be a user's own, and has a share."""
+        if not shares:
+            raise ValueError("name at least one strategy")
+        for name, share in shares.items():
+            if not (share > 0 and math.isfinite(share)):
+                raise ValueError(f"the share of {name!r} must be above 0")
+            if name not in STRATEGIES and not OWN_STRATEGY.fullmatch(name):
+                near = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.5)
+                tip = (
+                    f"did you mean {near[0]!r}?"
+                    if near
+                    else f"known: {', '.join(STRATEGIES)}, FILE.py:FUNCTION"
+                )
+                raise ValueError(f"unknown strategy {name!r}: {tip}")
+        return shares
 
 
 class ReviewConfig(_Table):
@@ -252,6 +283,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
             yield f"unknown key {where!r}: {tip}"
         elif item["type"] == "missing":
             yield f"key {where!r} is missing"
+        elif item["type"] == "value_error":  # said here, in words that may hold a name
+            yield f"key {where!r}: {item['msg'].removeprefix('Value error, ')}, found {item.get('input')!r}"
         else:
             yield f"key {where!r}: {item['msg'].lower()}, found {item.get('input')!r}"
 

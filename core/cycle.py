@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from seedgate.errors import BusyError, RefusedError, WaitingError
@@ -191,8 +192,15 @@ def run_step(
         return None
     if step.name == "generate":
         from seedgate.generator import generate
+        from seedgate.review import reviewed
 
-        return generate(ws, candidates=state.target, cycle=step.cycle, on_progress=on_progress)
+        return generate(
+            ws,
+            candidates=state.target,
+            cycle=step.cycle,
+            on_progress=on_progress,
+            reviewed=partial(reviewed, ws),
+        )
     if step.name in ("push", "review"):
         return _review(ws, step, state, on_progress)
     return _measure(ws, step, on_progress)

@@ -94,6 +94,7 @@ class Provenance(_Record):
         finish_reason: The server's word, e.g. `stop` or `length`.
         prompt_tokens, completion_tokens: Of the whole request, as the server counted.
         edited_from: Id of the candidate that a reviewer corrected into this one, if any.
+        repaired_from: Id of the rejected candidate that the model was asked to repair, if any.
     """
 
     cycle: int
@@ -112,6 +113,7 @@ class Provenance(_Record):
     completion_tokens: int = 0
     at: str
     edited_from: str | None = None
+    repaired_from: str | None = None
 
 
 class Candidate(_Record):

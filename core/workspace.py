@@ -91,6 +91,11 @@ class Workspace:
         return self.root / "guidelines.md"
 
     @property
+    def prompts_dir(self) -> Path:
+        """Prompt templates that replace shipped ones; need not exist."""
+        return self.root / "prompts"
+
+    @property
     def releases_dir(self) -> Path:
         """One immutable folder per release."""
         return self.root / "releases"

@@ -82,7 +82,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 @dataclass
 class Links:
-    """What events say belongs to a row, by row id: hashes of bodies, and what edits and controls made of it."""
+    """What events say belongs to a row, by row id: hashes of bodies; what edits, repairs and controls made of it."""
 
     rows: set[str] = field(default_factory=set)
     bodies: dict[str, set[str]] = field(default_factory=dict)
@@ -98,6 +98,8 @@ class Links:
             payload = event.payload
             if event.kind == "request.completed":
                 raw[event.subject] = payload["raw_hash"]
+                # The prompt of a repair shows the row, and what was said about it.
+                _add(links.bodies, payload.get("repairs"), payload.get("prompt_hash"))
             elif event.kind == "eval.locked":
                 links.rows.update(payload["ids"])
             elif event.kind == "control.made":
@@ -111,13 +113,14 @@ class Links:
                 origin = payload.get("provenance", {})
                 _add(links.bodies, event.subject, raw.get(origin.get("request_id")))
                 _add(links.made, origin.get("edited_from"), event.subject)
+                _add(links.made, origin.get("repaired_from"), event.subject)
             else:
                 _add(links.comments, event.subject, payload.get("comment_hash"))
                 _add(links.made, event.subject, payload.get("corrected_hash"))
         return links
 
     def family(self, rows: Iterable[str]) -> set[str]:
-        """These rows and all that edits and controls made of them."""
+        """These rows and all that edits, repairs and controls made of them."""
         found, left = set(), list(rows)
         while left:
             row = left.pop()

@@ -2,8 +2,25 @@
 
 from seedgate.generator.filters.base import Drop
 from seedgate.generator.filters.chain import FilterChain
-from seedgate.generator.reading import candidates, funnel
+from seedgate.generator.reading import candidates, funnel, strategy_of
 from seedgate.generator.report import GenerationReport
 from seedgate.generator.run import generate
+from seedgate.generator.strategies.asking import Ask, Context, Group, Rejected, Reviewed
+from seedgate.generator.templating import TEMPLATES, Templates
 
-__all__ = ["Drop", "FilterChain", "GenerationReport", "candidates", "funnel", "generate"]
+__all__ = [
+    "TEMPLATES",
+    "Ask",
+    "Context",
+    "Drop",
+    "FilterChain",
+    "GenerationReport",
+    "Group",
+    "Rejected",
+    "Reviewed",
+    "Templates",
+    "candidates",
+    "funnel",
+    "generate",
+    "strategy_of",
+]

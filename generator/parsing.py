@@ -74,6 +74,9 @@ def _list_item(
     text = " ".join(line.split())
     head, colon, rest = text.partition(":")
     named = head.casefold() if colon else ""
+    plain, remark, _ = named.partition(" (")
+    if remark and plain == heading.casefold() and named not in headings:
+        named = plain  # "Late delivery (unusual)": what a strategy's lists add to their headings
     if lead and named == heading.casefold():
         text = rest.strip()
     elif colon and (

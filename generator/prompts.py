@@ -1,8 +1,8 @@
 """Prompt forms: how seeds are shown to a model so that it writes more of them.
 
-`list` is a numbered list of seeds of one label, which the model continues; `chat` asks for one JSON object
-under a schema. Small and base models follow lists, not orders. In both, what many requests share comes first,
-so that the server's prefix cache finds it.
+`list` is a numbered list of seeds, which the model continues; `chat` asks for one JSON object under a schema.
+Small and base models follow lists, not orders. In both, what many requests share comes first, so that the
+server's prefix cache finds it. The words around the seeds are those of a template, one for each strategy.
 """
 
 from __future__ import annotations
@@ -10,18 +10,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from functools import cache
+from typing import Any, Literal
 
 from seedgate.config import GenerationConfig
 from seedgate.errors import ConfigError
 from seedgate.generator.clients.base import Choice
 from seedgate.generator.filters.format import display_label
 from seedgate.generator.parsing import Item, parse_chat, parse_list
+from seedgate.generator.rendering import FEW_SHOT, Form, Rendered, Wording, marked
+from seedgate.generator.templating import Templates
 from seedgate.records import Example
 from seedgate.task import Field, Task
 
-__all__ = ["ChatForm", "Form", "ListForm", "Rendered", "choose_form"]
+__all__ = ["ChatForm", "Form", "ListForm", "Rendered", "Wording", "choose_form"]
 
 _BASE = re.compile(r"(?:^|[-_/.])(?:base|pt)(?:$|[-_/.])", re.IGNORECASE)
 _SIZE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)([mb])(?![a-z])", re.IGNORECASE)
@@ -32,43 +34,7 @@ MOST_ITEMS = 3
 """Items asked for in one completion of a list; later ones repeat or drift (read on SmolLM2-135M)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A prompt with what belongs to it: strings that end a completion, a schema that answers must fit."""
-
-    prompt: str | tuple[Mapping[str, str], ...]
-    stop: tuple[str, ...] = ()
-    json_schema: Mapping[str, Any] | None = None
-
-
-class Form(Protocol):
-    """One way to ask."""
-
-    @property
-    def name(self) -> Literal["list", "chat"]:
-        """The word for it in the configuration."""
-        ...
-
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """Names of the fields that the strategy decides and the model does not write."""
-        ...
-
-    @property
-    def items(self) -> int:
-        """Most items in one completion."""
-        ...
-
-    def render(self, seeds: Sequence[Example], fixed: Mapping[str, Any]) -> Rendered:
-        """The prompt that shows these seeds and asks for more with these fixed fields."""
-        ...
-
-    def parse(self, choice: Choice, fixed: Mapping[str, Any], shots: int) -> list[Item]:
-        """The items in one completion, in order; `shots` seeds had been shown."""
-        ...
-
-
-def choose_form(task: Task, config: GenerationConfig, model: str) -> Form:
+def choose_form(task: Task, config: GenerationConfig, model: str, templates: Templates | None = None) -> Form:
     """The prompt form of the configuration; `auto` decides by the task and the model's name.
 
     Raises:
@@ -83,8 +49,8 @@ def choose_form(task: Task, config: GenerationConfig, model: str) -> Form:
             hint="use prompt_form = 'chat' or 'auto'",
         )
     if config.prompt_form == "list" or (config.prompt_form == "auto" and listable and _follows_lists(model)):
-        return ListForm(task, config.max_tokens)
-    return ChatForm(task)
+        return ListForm(task, config.max_tokens, templates)
+    return ChatForm(task, templates)
 
 
 def _follows_lists(model: str) -> bool:
@@ -104,26 +70,34 @@ class ListForm:
     name: Literal["list"] = "list"
     items = MOST_ITEMS
 
-    def __init__(self, task: Task, max_tokens: int) -> None:
+    def __init__(self, task: Task, max_tokens: int, templates: Templates | None = None) -> None:
         self._task = task
         self._max_tokens = max_tokens
+        self._templates = templates or Templates()
         self._text = next(field.name for field in task.fields if field.type == "text")
         self._given = [field for field in task.fields if field.name != self._text]
         self.fixed = tuple(field.name for field in self._given)
         labels = (label for field in self._given for label in field.labels)
         self._headings = frozenset(display_label(label).casefold() for label in labels)
 
-    def render(self, seeds: Sequence[Example], fixed: Mapping[str, Any]) -> Rendered:
+    def render(
+        self, seeds: Sequence[Example], fixed: Mapping[str, Any], wording: Wording = FEW_SHOT
+    ) -> Rendered:
         """See `Form.render`; seeds are shown in the given order."""
-        lines = [" ".join(str(seed.fields[self._text]).split()) for seed in seeds]
+        lines = [self._line(seed, wording.mark) for seed in seeds]
         heading = self._heading(fixed)
         helped = [help_ for field in self._given if (help_ := _help(field, fixed))]
-        head = (
-            f"{_sentence(self._task.audience)}\n\n{heading}: {'; '.join(helped) or self._task.instructions}"
-        )
-        shown = "".join(f"{number}. {heading}: {line}\n" for number, line in enumerate(lines, 1))
-        last = len(lines) + self._wanted(lines, heading)
-        prompt = f"{head}\n\n{shown}{len(lines) + 1}. {heading}:"
+        values = {
+            "audience": _sentence(self._task.audience),
+            "task": self._task.instructions,
+            "heading": heading,
+            "open": marked(heading, wording.mark),
+            "meaning": "; ".join(helped) or self._task.instructions,
+            "seeds": "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1)),
+            "next": str(len(lines) + 1),
+        } | {name: self._shown(value) for name, value in wording.values.items()}
+        last = len(lines) + self._wanted(lines, wording.items or self.items)
+        prompt = self._templates.fill(f"{wording.template}.list", values)
         return Rendered(prompt, stop=("\n\n", f"\n{last + 1}."))
 
     def parse(self, choice: Choice, fixed: Mapping[str, Any], shots: int) -> list[Item]:
@@ -145,10 +119,21 @@ class ListForm:
             for label in (value if isinstance(value, list) else [value])
         )
 
-    def _wanted(self, lines: Sequence[str], heading: str) -> int:
+    def _line(self, seed: Example, mark: str) -> str:
+        heading = self._heading(seed.fields)
+        text = " ".join(str(seed.fields[self._text]).split())
+        return f"{marked(heading, mark if mark in seed.tags else '')}: {text}"
+
+    def _shown(self, value: str | Example | tuple[str, ...]) -> str:
+        if isinstance(value, tuple):
+            helped = ((display_label(label), _meaning(self._task, label)) for label in value)
+            return "\n".join(f"{name}: {help_}" if help_ else name for name, help_ in helped)
+        return value if isinstance(value, str) else self._line(value, "")
+
+    def _wanted(self, lines: Sequence[str], most: int) -> int:
         """How many items `max_tokens` leaves room for."""
-        chars = sum(len(line) for line in lines) / len(lines) + len(heading) + 6
-        return max(1, min(self.items, int(self._max_tokens * CHARS_PER_TOKEN / chars)))
+        chars = sum(len(line) for line in lines) / len(lines) + 4
+        return max(1, min(most, int(self._max_tokens * CHARS_PER_TOKEN / chars)))
 
 
 class ChatForm:
@@ -157,43 +142,63 @@ class ChatForm:
     name: Literal["chat"] = "chat"
     items = 1
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, templates: Templates | None = None) -> None:
         self._task = task
+        self._templates = templates or Templates()
         label = task.label_field
         self.fixed = (label.name,) if label else ()
-        self._schema = task.json_schema(fixed=self.fixed)
+        self._schema = cache(lambda fixed: task.json_schema(fixed=fixed))
         self._system = self._briefing()
 
-    def render(self, seeds: Sequence[Example], fixed: Mapping[str, Any]) -> Rendered:
+    def render(
+        self, seeds: Sequence[Example], fixed: Mapping[str, Any], wording: Wording = FEW_SHOT
+    ) -> Rendered:
         """See `Form.render`; seeds are shown in the given order."""
-        asked = [field for field in self._task.fields if field.name not in self.fixed]
-        rows = ({field.name: seed.fields.get(field.name, "") for field in asked} for seed in seeds)
-        shown = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-        chosen = ", ".join(f"{name} {value!r}" for name, value in fixed.items())
+        outputs = [field for field in self._task.outputs if field.name in fixed]
+        chosen = ", ".join(
+            f"{field.name} {fixed[field.name]!r}" for field in self._task.fields if field.name in fixed
+        )
         helped = [help_ for field in self._task.fields if (help_ := _help(field, fixed))]
         about = f" with {chosen}" + (f" ({'; '.join(helped)})" if helped else "") if chosen else ""
-        user = (
-            f"Verified examples{about}:\n{shown}\n\n"
-            f"Write one new example{about}. It must be correct, and differ from all of these in what it"
-            " says and how it says it."
-        )
+        asked = [field for field in self._task.fields if field.name not in fixed]
+        values = {
+            "about": about,
+            "meaning": "; ".join(helped),
+            "answer": json.dumps({field.name: fixed[field.name] for field in outputs}, ensure_ascii=False),
+            "seeds": _rows(seeds, asked),
+            "rows": _rows(seeds, self._task.fields),
+            "reversed": _rows(seeds, [*self._task.outputs, *self._task.inputs]),
+        } | {name: self._shown(value) for name, value in wording.values.items()}
+        user = self._templates.fill(f"{wording.template}.chat", values)
         messages = ({"role": "system", "content": self._system}, {"role": "user", "content": user})
-        return Rendered(messages, json_schema=self._schema)
+        return Rendered(messages, json_schema=self._schema(tuple(sorted(fixed))))
 
     def parse(self, choice: Choice, fixed: Mapping[str, Any], shots: int) -> list[Item]:
         """See `Form.parse`."""
         return parse_chat(choice, fixed=fixed)
 
+    def _shown(self, value: str | Example | tuple[str, ...]) -> str:
+        if isinstance(value, tuple):
+            helped = ((label, _meaning(self._task, label)) for label in value)
+            return "\n".join(f"- {label!r}: {help_}" if help_ else f"- {label!r}" for label, help_ in helped)
+        return value if isinstance(value, str) else _rows([value], self._task.fields)
+
     def _briefing(self) -> str:
         task = self._task
         fields = "\n".join(f"- {field.name}: {_described(field)}" for field in task.fields)
-        return (
-            "You write new examples for a data set that experts check row by row.\n"
-            f"The task that a model will learn from them: {task.instructions}\n"
-            f"The examples are about {task.audience}.\n"
-            f"The fields of an example:\n{fields}\n"
-            "Answer with one JSON object and nothing else."
-        )
+        values = {"task": task.instructions, "audience": task.audience, "fields": fields}
+        return self._templates.fill("system.chat", values)
+
+
+def _rows(examples: Sequence[Example], fields: Sequence[Field]) -> str:
+    """One JSON object per line."""
+    rows = ({field.name: each.fields.get(field.name, "") for field in fields} for each in examples)
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+
+
+def _meaning(task: Task, label: str) -> str:
+    """What a label means, in the first field that says so."""
+    return next((each.label_help[label] for each in task.fields if label in each.label_help), "")
 
 
 def _help(field: Field, fixed: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from seedgate.generator.strategies.base import Tally, group_of
 from seedgate.ledger import Event, Ledger
 from seedgate.records import Candidate
 
-__all__ = ["candidates", "funnel", "tally_of"]
+__all__ = ["candidates", "funnel", "strategy_of", "tally_of"]
 
 _BATCH = 500
 
@@ -38,9 +38,10 @@ def funnel(ledger: Ledger, cycle: int | None = None) -> dict[str, Any]:
 
     Returns:
         `requests`, `completions`, `items` (`candidates` and all dropped), `candidates`, `dropped` by filter,
-        and `reasons` by filter and reason.
+        `reasons` by filter and reason, and `strategies`: by name their `requests` and `candidates`.
     """
     counts: Counter[str] = Counter()
+    strategies: dict[str, Counter[str]] = {}
     reasons: dict[str, Counter[str]] = {}
     for event in ledger.events("request.completed", "candidate.created", "candidate.dropped"):
         if not _of_cycle(event, cycle):
@@ -48,8 +49,11 @@ def funnel(ledger: Ledger, cycle: int | None = None) -> dict[str, Any]:
         if event.kind == "request.completed":
             counts["requests"] += 1
             counts["completions"] += int(event.payload["completions"])
+            strategies.setdefault(_strategy(event), Counter())["requests"] += 1
         elif event.kind == "candidate.created":
-            counts["candidates"] += _generated(event)
+            if _generated(event):
+                counts["candidates"] += 1
+                strategies.setdefault(_strategy(event), Counter())["candidates"] += 1
         elif "request_id" in event.payload:
             reasons.setdefault(event.payload["filter"], Counter())[event.payload["reason"]] += 1
     dropped = {name: count.total() for name, count in sorted(reasons.items())}
@@ -60,7 +64,20 @@ def funnel(ledger: Ledger, cycle: int | None = None) -> dict[str, Any]:
         "candidates": counts["candidates"],
         "dropped": dropped,
         "reasons": {name: dict(count.most_common()) for name, count in sorted(reasons.items())},
+        "strategies": {
+            name: {key: count[key] for key in ("requests", "candidates")}
+            for name, count in sorted(strategies.items())
+        },
     }
+
+
+def strategy_of(ledger: Ledger) -> dict[str, str]:
+    """Candidate id to the strategy it came from; of a corrected one, from which it was corrected."""
+    found: dict[str, str] = {}
+    for event in ledger.events("candidate.created"):
+        original = event.payload["provenance"].get("edited_from")
+        found[event.subject] = found.get(original) or _strategy(event)
+    return found
 
 
 def tally_of(ledger: Ledger, cycle: int, fixed: tuple[str, ...]) -> Tally:
@@ -72,10 +89,16 @@ def tally_of(ledger: Ledger, cycle: int, fixed: tuple[str, ...]) -> Tally:
     tally = Tally()
     seen: set[int] = set()
     for event in ledger.events("request.completed"):
+        payload = event.payload
+        if payload.get("repairs"):
+            tally.repaired.add(str(payload["repairs"]))
         if _of_cycle(event, cycle):
-            seen.add(int(event.payload["index"]))
-            tally.requests[group_of(event.payload["fixed"])] += 1
-            tally.shown.update(event.payload["seed_ids"])
+            seen.add(int(payload["index"]))
+            tally.recorded.setdefault(_strategy(event), []).append(int(payload["index"]))
+            tally.requests[group_of({name: payload["fixed"].get(name) for name in fixed})] += 1
+            tally.shown.update(payload["seed_ids"])
+    for indexes in tally.recorded.values():
+        indexes.sort()
     tally.next_index = max(seen, default=-1) + 1
     tally.missing = tuple(index for index in range(tally.next_index) if index not in seen)
     for candidate in candidates(ledger, cycle=cycle):
@@ -89,6 +112,10 @@ def _of_cycle(event: Event, cycle: int | None) -> bool:
         return True
     source = event.payload.get("provenance", event.payload)
     return bool(source.get("cycle") == cycle)
+
+
+def _strategy(event: Event) -> str:
+    return str(event.payload.get("provenance", event.payload).get("strategy", ""))
 
 
 def _generated(event: Event) -> bool:

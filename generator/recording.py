@@ -41,12 +41,14 @@ class Outcome:
         events: What to append, in order.
         accepted: How many candidates are among them.
         drops: Filter and reason to how many items.
+        strategy: Whose plan it was.
     """
 
     events: list[NewEvent] = field(default_factory=list)
     completions: int = 0
     accepted: int = 0
     drops: Counter[tuple[str, str]] = field(default_factory=Counter)
+    strategy: str = ""
 
 
 class Recorder:
@@ -73,6 +75,7 @@ class Recorder:
         prompt = prompt if isinstance(prompt, str) else [dict(message) for message in prompt]
         prompt_hash = content_hash(prompt)
         result = Outcome([self._completed(plan, completion, prompt, prompt_hash)], len(completion.choices))
+        result.strategy = plan.strategy
         parsed = [
             (choice, item, self._example(plan, choice, item))
             for choice in completion.choices
@@ -80,7 +83,7 @@ class Recorder:
         ]
         self._chain.prepare([made for _, _, made in parsed if isinstance(made, Example)])
         for choice, item, parsed_as in parsed:
-            made = parsed_as if isinstance(parsed_as, Drop) else self._filtered(parsed_as)
+            made = parsed_as if isinstance(parsed_as, Drop) else self._filtered(parsed_as, plan.repairs)
             if isinstance(made, Drop):
                 result.drops[made.filter, made.reason] += 1
                 result.events.append(self._dropped(plan, choice, item, made))
@@ -99,8 +102,11 @@ class Recorder:
         place = f"{plan.request.id}:{choice.index}:{item.number}"
         return Example(fields=fields, tags=plan.tags, source=place)
 
-    def _filtered(self, example: Example) -> Example | Drop:
-        drop = self._chain.check(example)
+    def _filtered(self, example: Example, repairs: str | None) -> Example | Drop:
+        """A repair may resemble what it repairs, but must not be it."""
+        if example.id == repairs:
+            return Drop("exact", "rejected", f"equals rejected {example.id[:12]}")
+        drop = self._chain.check(example, ignore=(repairs,) if repairs else ())
         if drop is None:
             self._chain.accept(example)
         return drop or example
@@ -124,6 +130,7 @@ class Recorder:
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             at=at,
+            repaired_from=plan.repairs,
         )
 
     def _completed(self, plan: Plan, completion: Completion, prompt: Any, prompt_hash: str) -> NewEvent:
@@ -147,7 +154,7 @@ class Recorder:
             },
             "completions": len(raw),
             "raw_hash": content_hash(raw),
-        }
+        } | ({"repairs": plan.repairs} if plan.repairs else {})
         return NewEvent(
             "request.completed",
             plan.request.id,

@@ -27,8 +27,9 @@ class GenerationReport(BaseModel):
         candidates: Of the cycle, after the run; `new` of them are this run's.
         items: Parts of completions, which became candidates or were dropped.
         dropped: Filter to items dropped by it; `reasons` the same as `filter: reason`.
+        strategies: Name to its requests and candidates in this run.
         warnings: What the user should look at, one sentence each.
-        preview: For a dry run: the first prompt that would be sent.
+        previews: For a dry run: strategy to the first prompt that it would send.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,22 +46,33 @@ class GenerationReport(BaseModel):
     reasons: dict[str, int] = {}
     seconds: float = 0.0
     form: str = ""
+    strategies: dict[str, dict[str, int]] = {}
     warnings: tuple[str, ...] = ()
-    preview: str = ""
+    previews: dict[str, str] = {}
+
+    @property
+    def preview(self) -> str:
+        """The first of the prompts; empty if it was no dry run."""
+        return next(iter(self.previews.values()), "")
 
     def __str__(self) -> str:
         text = "\n".join([self._headline(), *(f"note: {warning}" for warning in self.warnings)])
-        return f"{text}\nthe first prompt:\n{self.preview}" if self.preview else text
+        shown = (f"\nthe first prompt of {name}:\n{prompt}" for name, prompt in self.previews.items())
+        return "\n".join([text, *shown])
 
     def _headline(self) -> str:
         where = f"cycle {self.cycle} has {self.candidates} of {self.target} candidates"
-        if self.preview:
+        if self.previews:
             return f"{where}; would ask for the rest in {self.form} form (dry run: nothing was sent)"
         if self.run is None:
             return f"{where}; nothing to do"
         rate = f"{self.requests} requests, {self.items} items in {self.seconds:.0f} s"
         drops = ", ".join(f"{name} {count}" for name, count in Counter(self.reasons).most_common())
-        return f"{where}; {self.new} new from {rate}" + (f"; dropped: {drops}" if drops else "")
+        by = ", ".join(
+            f"{name} {each['candidates']} from {each['requests']}" for name, each in self.strategies.items()
+        )
+        told = f"; by strategy: {by}" if len(self.strategies) > 1 else ""
+        return f"{where}; {self.new} new from {rate}{told}" + (f"; dropped: {drops}" if drops else "")
 
 
 class Meter:
@@ -77,6 +89,7 @@ class Meter:
         self.completions = 0
         self.new = 0
         self.reasons: Counter[tuple[str, str]] = Counter()
+        self.strategies: dict[str, Counter[str]] = {}
         self._on_progress = on_progress
         self._started = time.monotonic()
 
@@ -96,6 +109,8 @@ class Meter:
         self.completions += outcome.completions
         self.new += outcome.accepted
         self.reasons.update(outcome.drops)
+        own = self.strategies.setdefault(outcome.strategy, Counter())
+        own.update({"requests": 1, "candidates": outcome.accepted})
         if self._on_progress is not None:
             self._on_progress(min(self.have + self.new, self.target), self.target, self._note())
 
@@ -117,6 +132,7 @@ class Meter:
             reasons={f"{name}: {reason}": count for (name, reason), count in self.reasons.most_common()},
             seconds=round(self.seconds, 3),
             form=form,
+            strategies={name: dict(own) for name, own in sorted(self.strategies.items())},
             warnings=(*warnings, *self._off_schema(dropped["schema"])),
         )
 

@@ -11,16 +11,17 @@ from functools import partial
 from typing import Any
 
 from seedgate.errors import InputError, SeedgateError
-from seedgate.generator.clients.base import Client, ModelInfo, Sampling
+from seedgate.generator.clients.base import Client, ModelInfo
 from seedgate.generator.clients.chosen import client_for
 from seedgate.generator.filters.chain import FilterChain
 from seedgate.generator.prompts import Form, choose_form
 from seedgate.generator.reading import tally_of
 from seedgate.generator.recording import Recorder
 from seedgate.generator.report import GenerationReport, Meter, ProgressFn
-from seedgate.generator.strategies.base import Tally, group_of
-from seedgate.generator.strategies.few_shot import FewShot
+from seedgate.generator.strategies.base import Tally
+from seedgate.generator.strategies.choosing import Chooser, Chosen, ReviewedFn, templates_of
 from seedgate.generator.stream import Stream
+from seedgate.generator.templating import Templates
 from seedgate.ledger import Lease, NewEvent
 from seedgate.seeds import Baseline, baseline
 from seedgate.workspace import Workspace
@@ -29,7 +30,6 @@ __all__ = ["generate"]
 
 FIRST_GUESS = 0.7
 """Candidates per item asked for, before anything is known; measured on the shipped example."""
-LONGEST_RUN = 4
 LEAST_PATIENCE = 60
 
 
@@ -42,6 +42,7 @@ def generate(
     dry_run: bool = False,
     concurrency: int | None = None,
     client: Client | None = None,
+    reviewed: ReviewedFn | None = None,
 ) -> GenerationReport:
     """Asks the model for candidates until this cycle has as many as wanted.
 
@@ -54,8 +55,11 @@ def generate(
         dry_run: Report what would be asked; nothing is sent or written.
         concurrency: Requests in flight; default from `[generation]`.
         client: Where to send requests; default the workspace's vLLM endpoints.
+        reviewed: What review has said (`seedgate.review.reviewed` of the workspace), for the strategies that go
+            by it: without it nothing is repaired, and what was rejected counts as covered.
 
     Raises:
+        ConfigError: A template or a strategy cannot be used.
         RefusedError: Seeds are not verified, or the evaluation set is not locked.
         BusyError: Another `generate` runs on this workspace.
         ServiceError: vLLM cannot be used; everything that had come back is kept.
@@ -64,8 +68,12 @@ def generate(
     target = ws.config.generation.candidates if candidates is None else candidates
     if target < 1:
         raise InputError(f"{target} candidates: ask for at least 1")
-    form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model)
-    run = _Run(ws, base, form, cycle, target, concurrency or ws.config.generation.concurrency)
+    templates = Templates(ws.prompts_dir)
+    form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model, templates)
+    chooser = Chooser(ws, base, form, cycle, reviewed)
+    run = _Run(
+        ws, base, form, templates, chooser, cycle, target, concurrency or ws.config.generation.concurrency
+    )
     if dry_run:
         return run.preview(tally_of(ws.ledger, cycle, form.fixed))
     with ws.ledger.lease("generate") as lease:
@@ -84,6 +92,8 @@ class _Run:
     ws: Workspace
     base: Baseline
     form: Form
+    templates: Templates
+    chooser: Chooser
     cycle: int
     target: int
     concurrency: int
@@ -94,16 +104,19 @@ class _Run:
 
     def preview(self, tally: Tally) -> GenerationReport:
         """What a dry run says."""
-        plan = next(self._strategy(tally, ModelInfo(self.model)).plans(tally))
-        prompt = plan.request.prompt
+        chosen = self._choose(tally, ModelInfo(self.model))
+        prompts = {name: plan.request.prompt for name, plan in chosen.mix.firsts(tally).items()}
         return GenerationReport(
             cycle=self.cycle,
             run=None,
             target=self.target,
             candidates=tally.total,
             form=self.form.name,
-            warnings=self._unseeded(),
-            preview=prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False, indent=2),
+            warnings=(*self._unseeded(), *chosen.warnings),
+            previews={
+                name: prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False, indent=2)
+                for name, prompt in prompts.items()
+            },
         )
 
     async def execute(
@@ -113,18 +126,21 @@ class _Run:
         client = client or client_for(self.ws, connections=self.concurrency)
         try:
             model = await client.start()
-            run_id = self.begin(lease, model)
+            chosen = self._choose(tally, model)
+            run_id = self.begin(lease, model, chosen)
             meter = Meter(tally.total, self.target, on_progress)
-            stream = self._stream(client, model, run_id, tally, lease, meter)
+            stream = self._stream(client, model, run_id, tally, lease, meter, chosen)
             await stream.run()
         finally:
             await client.aclose()
-        warnings = self._unseeded()
+        warnings = (*self._unseeded(), *chosen.warnings)
+        if stream.exhausted:
+            warnings += (f"stopped short of {self.target}: the strategies have nothing more to ask",)
         if stream.stalled:
             warnings += (self._stalled(meter, stream.patience),)
         return self.finish(lease, meter, run_id, warnings)
 
-    def begin(self, lease: Lease, model: ModelInfo) -> str:
+    def begin(self, lease: Lease, model: ModelInfo, chosen: Chosen | None = None) -> str:
         """Records that a run started; returns its id."""
         started = self.ws.ledger.events("run.started")
         number = sum(event.payload.get("cycle") == self.cycle for event in started) + 1
@@ -133,7 +149,8 @@ class _Run:
             "target": self.target,
             "concurrency": self.concurrency,
             "form": self.form.name,
-            "strategy": FewShot.name,
+            "left_out": chosen.left_out if chosen else {},
+            "templates": templates_of(self.ws, self.templates, self.form),
             "model": model.name,
             "model_revision": model.revision,
         }
@@ -165,14 +182,20 @@ class _Run:
     # -- parts ---------------------------------------------------------------------------------------
 
     def _stream(
-        self, client: Client, model: ModelInfo, run_id: str, tally: Tally, lease: Lease, meter: Meter
+        self,
+        client: Client,
+        model: ModelInfo,
+        run_id: str,
+        tally: Tally,
+        lease: Lease,
+        meter: Meter,
+        chosen: Chosen,
     ) -> Stream:
-        config = self.ws.config.generation
-        tally.yield_per_request = max(1.0, FIRST_GUESS * config.completions * self.form.items)
+        tally.yield_per_request = self._first_guess
         chain = FilterChain.for_workspace(self.ws, self.base)
         return Stream(
             client,
-            self._strategy(tally, model).plans(tally),
+            chosen.mix.plans(tally),
             Recorder(self.ws.task, self.form, chain, model, cycle=self.cycle, run=run_id),
             tally,
             partial(self.ws.ledger.append, lease=lease),
@@ -182,21 +205,13 @@ class _Run:
             on_outcome=meter.add,
         )
 
-    def _strategy(self, tally: Tally, model: ModelInfo) -> FewShot:
-        config = self.ws.config.generation
-        groups = len({group_of({n: s.fields[n] for n in self.form.fixed}) for s in self.base.seeds.values()})
-        requests = (self.target - tally.total) / max(1.0, FIRST_GUESS * config.completions * self.form.items)
-        return FewShot(
-            self.form,
-            self.base.seeds.values(),
-            key=f"{self.ws.config.name}:{self.cycle}",
-            request_prefix=f"c{self.cycle}-",
-            sampling=Sampling(config.completions, config.temperature, config.top_p, config.max_tokens),
-            shots=config.shots,
-            # Long runs share more, but each label must have several within what is to be asked.
-            run=max(1, min(LONGEST_RUN, int(requests / (3 * groups)))),
-            context_tokens=model.max_tokens,
-        )
+    def _choose(self, tally: Tally, model: ModelInfo) -> Chosen:
+        return self.chooser.choose(tally, model, (self.target - tally.total) / self._first_guess)
+
+    @property
+    def _first_guess(self) -> float:
+        """Candidates that a request will bring."""
+        return max(1.0, FIRST_GUESS * self.ws.config.generation.completions * self.form.items)
 
     # -- what to tell --------------------------------------------------------------------------------
 

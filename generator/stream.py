@@ -46,6 +46,7 @@ class Stream:
         patience: As given.
         peak: Most requests that were in flight at once.
         stalled: Whether it gave up for lack of new candidates.
+        exhausted: Whether the plans came to an end.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Stream:
         self._out = 0
         self._error: SeedgateError | None = None
         self.peak = 0
+        self.exhausted = False
 
     @property
     def stalled(self) -> bool:
@@ -108,7 +110,14 @@ class Stream:
             await self._slots.acquire()
             if not await self._wanted():
                 break
-            plan = next(self._plans)
+            try:
+                plan = next(self._plans, None)
+            except SeedgateError as error:
+                self._error = self._error or error
+                break
+            if plan is None:
+                self.exhausted = True
+                break
             self._tally.requests[plan.group] += 1
             self._tally.in_flight[plan.group] += 1
             self._out += 1

@@ -10,6 +10,7 @@ from seedgate.review.gate import decide
 from seedgate.review.guideline_versions import GuidelineVersion, guideline_versions
 from seedgate.review.proposing import Proposal, propose
 from seedgate.review.recalling import Why, recalls, reopen
+from seedgate.review.rejections import reviewed
 from seedgate.review.rounds import PushReport, push
 from seedgate.review.seed_rounds import SeedPushReport, push_seeds
 from seedgate.review.simulated import SimulatedReport, SimulatedReviewer
@@ -43,4 +44,5 @@ __all__ = [
     "recalls",
     "reopen",
     "review_status",
+    "reviewed",
 ]

@@ -22,6 +22,7 @@ from seedgate.cli import (
     generate,
     guidelines,
     measure,
+    prompts,
     recall,
     review,
     reviewers,
@@ -110,6 +111,7 @@ seeds_app.command("lock")(data.lock)
 app.add_typer(seeds_app, name="seeds")
 app.command("cycle")(cycle.cycle)
 app.command("generate")(generate.generate)
+app.command("prompts")(prompts.prompts)
 app.command("push")(review.push)
 app.command("pull")(review.pull)
 app.command("adjudicate")(review.adjudicate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,11 +27,13 @@ def generate(
     """Generate candidates with vLLM until this cycle has enough that pass the filters.
 
     Refused without a verified baseline and a locked evaluation set. After a kill, run it again: it goes on.
+    How it asks is in [generation]; --dry-run shows the first prompt of each strategy.
 
     Example: seedgate generate -n 300
     """
     from seedgate.cycle import begin_cycle
     from seedgate.generator import generate as run
+    from seedgate.review import reviewed
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws, progress("generating", quiet=json) as on_progress:
@@ -42,5 +45,6 @@ def generate(
             concurrency=concurrency,
             on_progress=on_progress,
             dry_run=dry_run,
+            reviewed=partial(reviewed, ws),
         )
     emit(report, str(report), json_output=json)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedgate.cli.output import as_json, table
 from seedgate.cycle import cycle_state
 from seedgate.errors import InputError, SeedgateError
 from seedgate.workspace import Workspace
+
+if TYPE_CHECKING:
+    from seedgate.records import Decision
 
 __all__ = ["View", "overview", "trace_row"]
 
@@ -44,11 +48,12 @@ def _cycle(ws: Workspace) -> View:
 
 
 def _funnel(ws: Workspace) -> View:
-    from seedgate.generator import funnel
+    from seedgate.generator import funnel, strategy_of
     from seedgate.review import decisions
 
     counts = funnel(ws.ledger)
     found = decisions(ws)
+    strategies = _by_strategy(counts, found, strategy_of(ws.ledger))
     outcomes = Counter(decision.outcome for decision in found.values())
     simulated = sum(d.outcome == "approved" and d.simulated for d in found.values())
     why = Counter(f"{d.outcome}: {d.reason}" for d in found.values() if d.outcome != "approved")
@@ -71,10 +76,33 @@ def _funnel(ws: Workspace) -> View:
         text += "\ndropped: " + ", ".join(
             f"{name} {n}" for name, n in sorted(dropped.items(), key=lambda i: -i[1])
         )
+    if len(strategies) > 1:
+        headers = ["strategy", *next(iter(strategies.values()))]
+        text += "\n\n" + table(headers, [[name, *each.values()] for name, each in strategies.items()])
     return View(
-        {"funnel": counts, "outcomes": dict(outcomes), "approved_simulated": simulated, "why": dict(why)},
+        {
+            "funnel": counts,
+            "strategies": strategies,
+            "outcomes": dict(outcomes),
+            "approved_simulated": simulated,
+            "why": dict(why),
+        },
         text,
     )
+
+
+def _by_strategy(
+    counts: dict[str, Any], found: Mapping[str, Decision], strategy_of: Mapping[str, str]
+) -> dict[str, dict[str, int]]:
+    """What each strategy asked, brought, and what became of it; a corrected row counts for its original's."""
+    decided = Counter((strategy_of[id_], each.outcome) for id_, each in found.items() if id_ in strategy_of)
+    return {
+        name: {
+            **asked,
+            **{outcome: decided[name, outcome] for outcome in ("approved", "rejected", "pending")},
+        }
+        for name, asked in counts["strategies"].items()
+    }
 
 
 def _releases(ws: Workspace) -> View:

@@ -18,10 +18,10 @@ KINDS: dict[str, str] = {
     " of meaning, of the first; without: rows redacted from it",
     "cycle.started": "cycle number: {target, simulated}",
     "cycle.finished": "cycle number: {release, model, summary}",
-    "run.started": "run id: {cycle, settings, seed_set_hash}",
+    "run.started": "run id: {cycle, settings, seed_set_hash}; settings have the strategies, and template to its hash",
     "run.finished": "run id: {cycle, requests, candidates, dropped, seconds}; only of a run that ended by itself",
     "request.completed": "request id: {run, cycle, index, strategy, form, fixed, seed_ids, prompt_hash, sampling,"
-    " usage, completions, raw_hash}; bodies: prompt, completions as returned",
+    " usage, completions, raw_hash} and, of a repair, {repairs: candidate id}; bodies: prompt, completions as returned",
     "candidate.created": "example id: Candidate without the fields; body: the fields",
     "candidate.dropped": "request id: {cycle, filter, reason, detail, request_id, choice, item}; or, of an edit,"
     " example id: {filter, reason, edited_from, response_id}",

@@ -6,16 +6,20 @@ after a kill, so that none that was recorded is asked again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from seedgate.canonical import canonical_json
 from seedgate.generator.clients.base import Request
 
-__all__ = ["Plan", "Strategy", "Tally", "group_of"]
+__all__ = ["EDGE", "Plan", "Strategy", "Tally", "Turn", "group_of"]
+
+EDGE = "edge"
+"""The tag of seeds that are unusual."""
 
 
 def group_of(fixed: Mapping[str, Any]) -> str:
@@ -28,10 +32,12 @@ class Plan:
     """One request with what must be remembered about it.
 
     Attributes:
-        index: Its place in the strategy's sequence for the cycle; makes the request's id.
+        index: Its place in the cycle's sequence; makes the request's id.
         fixed: Fields that every item in the answer gets.
         tags: Tags that every item gets.
         seed_ids: The seeds shown, in order.
+        counted: Names of the fixed fields that its candidates are counted by; all if not given.
+        repairs: Id of the rejected candidate that it is to make right.
     """
 
     index: int
@@ -40,11 +46,27 @@ class Plan:
     fixed: Mapping[str, Any]
     seed_ids: tuple[str, ...]
     tags: tuple[str, ...] = ()
+    counted: tuple[str, ...] | None = None
+    repairs: str | None = None
 
     @property
     def group(self) -> str:
         """What its candidates are counted under."""
-        return group_of(self.fixed)
+        if self.counted is None:
+            return group_of(self.fixed)
+        return group_of({name: self.fixed.get(name) for name in self.counted})
+
+
+class Turn(NamedTuple):
+    """When a strategy may plan.
+
+    Attributes:
+        plan: The plan's number in the cycle.
+        number: How many plans of this strategy have a lower one.
+    """
+
+    plan: int
+    number: int
 
 
 @dataclass
@@ -59,6 +81,8 @@ class Tally:
         missing: Plan numbers below `next_index` that were never recorded.
         next_index: The first number never used.
         yield_per_request: Candidates that a request brings, as far as is known.
+        recorded: Strategy to the numbers of its plans that were recorded before this run, ascending.
+        repaired: Ids of the rejected candidates that the model was asked to repair, in whatever cycle.
     """
 
     candidates: Counter[str] = field(default_factory=Counter)
@@ -68,6 +92,8 @@ class Tally:
     missing: tuple[int, ...] = ()
     next_index: int = 0
     yield_per_request: float = 1.0
+    recorded: dict[str, list[int]] = field(default_factory=dict)
+    repaired: set[str] = field(default_factory=set)
 
     @property
     def total(self) -> int:
@@ -82,6 +108,15 @@ class Tally:
         """The plan numbers still to be used, in order."""
         return chain(self.missing, count(self.next_index))
 
+    def before(self, strategy: str, index: int) -> int:
+        """How many plans of a strategy were recorded that have a lower number."""
+        return bisect_left(self.recorded.get(strategy, ()), index)
+
+    def turns(self, strategy: str) -> Iterator[Turn]:
+        """The turns of a strategy that has all plans for itself."""
+        for planned, index in enumerate(self.indexes()):
+            yield Turn(index, self.before(strategy, index) + planned)
+
 
 class Strategy(Protocol):
     """A way to choose what to ask for."""
@@ -91,6 +126,11 @@ class Strategy(Protocol):
         """Recorded with every candidate."""
         ...
 
-    def plans(self, tally: Tally) -> Iterator[Plan]:
-        """Plans, each made when it is taken, for the numbers that `tally` gives; may be endless."""
+    def plans(self, tally: Tally, turns: Iterable[Turn] | None = None) -> Iterator[Plan]:
+        """Plans, each made when it is taken, one for each turn; ends where there is nothing more to ask.
+
+        Args:
+            tally: What the cycle has.
+            turns: When to plan; all numbers that `tally` gives, if not given.
+        """
         ...

@@ -3,52 +3,26 @@
 Plans come in runs: a run has one label and one common half of its seeds, so that its prompts begin alike and
 the server's prefix cache serves what they share. Two runs of three go to the label that was asked least; the
 third to the label that has least, so that one that yields little gets more but never takes all.
+
+Diverse sampling shows all seeds of a label in turn, in whatever company; focused sampling shows seeds that are
+near each other in meaning, each of them in turn with some of its neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
 from seedgate.errors import InputError
 from seedgate.generator.clients.base import Request, Sampling
-from seedgate.generator.prompts import Form, Rendered
-from seedgate.generator.strategies.base import Plan, Tally, group_of
+from seedgate.generator.prompts import Form
+from seedgate.generator.strategies.base import EDGE, Plan, Tally, Turn, group_of
+from seedgate.generator.strategies.decks import Deck, FocusedDeck, NearestFn
 from seedgate.records import Example
 
 __all__ = ["FewShot"]
-
-EDGE = "edge"
-CHARS_PER_TOKEN = 2.5  # of prompts in Latin script, low on purpose
-
-
-class _Deck:
-    """Seeds dealt at random, none twice before all were dealt."""
-
-    def __init__(self, seeds: Sequence[Example], tally: Tally, rng: Random) -> None:
-        self.seeds = list(seeds)
-        least = min((tally.shown[seed.id] for seed in seeds), default=0)
-        self._left = [seed for seed in seeds if tally.shown[seed.id] == least]
-        rng.shuffle(self._left)
-
-    def deal(self, number: int, rng: Random, dealt: Collection[Example] = ()) -> list[Example]:
-        """Up to `number` different seeds that are not in `dealt`."""
-        taken = {seed.id for seed in dealt}
-        number = min(number, sum(seed.id not in taken for seed in self.seeds))
-        hand: list[Example] = []
-        while len(hand) < number:
-            place = next((i for i, seed in enumerate(self._left) if seed.id not in taken), None)
-            if place is None:
-                kept = {seed.id for seed in self._left}
-                again = [seed for seed in self.seeds if seed.id not in kept]
-                rng.shuffle(again)
-                self._left += again
-                continue
-            hand.append(self._left.pop(place))
-            taken.add(hand[-1].id)
-        return hand
 
 
 @dataclass
@@ -56,8 +30,8 @@ class _Group:
     """The seeds with one label, dealt apart by whether they are edge cases."""
 
     fixed: Mapping[str, Any]
-    core: _Deck
-    edge: _Deck
+    core: Deck
+    edge: Deck
 
     @property
     def edge_share(self) -> float:
@@ -89,6 +63,7 @@ class FewShot:
         shots: Seeds per prompt.
         run: Consecutive plans that share a label and half of their seeds.
         context_tokens: Longest prompt and completion that the model takes, if known.
+        nearest: Gives seeds in order of nearness to one; with it, sampling is focused.
 
     Raises:
         InputError: There are no seeds.
@@ -107,6 +82,7 @@ class FewShot:
         shots: int,
         run: int = 1,
         context_tokens: int | None = None,
+        nearest: NearestFn | None = None,
     ) -> None:
         if not seeds:
             raise InputError("there are no seeds to show")
@@ -118,13 +94,14 @@ class FewShot:
         self._shots = shots
         self._run = run
         self._context_tokens = context_tokens
+        self._nearest = nearest
 
-    def plans(self, tally: Tally) -> Iterator[Plan]:
+    def plans(self, tally: Tally, turns: Iterable[Turn] | None = None) -> Iterator[Plan]:
         """Endless; see `Strategy.plans`."""
         groups: dict[str, _Group] | None = None
         current: _Run | None = None
         runs = 0
-        for index in tally.indexes():
+        for index, _ in tally.turns(self.name) if turns is None else turns:
             rng = Random(f"{self._key}:{index}")  # noqa: S311 - choices to be repeated, not secrets
             groups = groups or self._groups(tally, rng)
             if current is None or current.left == 0:
@@ -141,11 +118,16 @@ class FewShot:
         return {
             name: _Group(
                 fixed,
-                core=_Deck([seed for seed in seeds if EDGE not in seed.tags], tally, rng),
-                edge=_Deck([seed for seed in seeds if EDGE in seed.tags], tally, rng),
+                core=self._deck([seed for seed in seeds if EDGE not in seed.tags], tally, rng),
+                edge=self._deck([seed for seed in seeds if EDGE in seed.tags], tally, rng),
             )
             for name, (fixed, seeds) in found.items()
         }
+
+    def _deck(self, seeds: list[Example], tally: Tally, rng: Random) -> Deck:
+        if self._nearest is None:
+            return Deck(seeds, rng, tally.shown)
+        return FocusedDeck(seeds, rng, tally.shown, nearest=self._nearest)
 
     def _next_run(self, groups: dict[str, _Group], tally: Tally, rng: Random, *, by_need: bool) -> _Run:
         def asked(name: str) -> float:
@@ -162,7 +144,7 @@ class FewShot:
         own = run.group.deal(self._shots - len(run.common), rng, edge=run.edge, dealt=run.common)
         shown = _longest_first(run.common) + _longest_first(own)
         rendered = self._form.render(shown, run.group.fixed)
-        while len(shown) > 1 and self._too_long(rendered):
+        while len(shown) > 1 and not rendered.fits(self._context_tokens, self._sampling.max_tokens):
             shown.remove(_longest_first(shown)[0])
             rendered = self._form.render(shown, run.group.fixed)
         sampling = replace(self._sampling, stop=rendered.stop)
@@ -175,15 +157,6 @@ class FewShot:
             seed_ids=tuple(seed.id for seed in shown),
             tags=(EDGE,) if run.edge else ("core",),
         )
-
-    def _too_long(self, rendered: Rendered) -> bool:
-        if self._context_tokens is None:
-            return False
-        parts = (
-            [rendered.prompt] if isinstance(rendered.prompt, str) else [m["content"] for m in rendered.prompt]
-        )
-        tokens = sum(map(len, parts)) / CHARS_PER_TOKEN
-        return tokens + self._sampling.max_tokens > self._context_tokens
 
 
 def _longest_first(seeds: Sequence[Example]) -> list[Example]:

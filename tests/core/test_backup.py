@@ -62,6 +62,20 @@ def test_what_is_restored_is_the_workspace(ws: Workspace, archive: Path, tmp_pat
     assert (tmp_path / "again/releases/r000/train.parquet").stat().st_mode & 0o777 == 0o444
 
 
+def test_templates_and_strategies_of_ones_own_are_in_it(ws: Workspace, tmp_path: Path) -> None:
+    config = ws.root / "seedgate.toml"
+    shares = 'strategies = {few_shot = 1, "mine.py:ask" = 1, "mine.py:other" = 1}'
+    config.write_text(config.read_text().replace("# strategies = {few_shot = 1.0}", shares))
+    (ws.root / "mine.py").write_text("def ask(context): ...\n")
+    ws.prompts_dir.mkdir()
+    (ws.prompts_dir / "own.chat.txt").write_text("$about $seeds $instruction")
+    with Workspace(ws.root) as changed:
+        backup(changed, tmp_path / "kept.tar.gz")
+    assert {"mine.py", "prompts/own.chat.txt"} <= names_in(tmp_path / "kept.tar.gz")
+    restore(tmp_path / "kept.tar.gz", tmp_path / "again")
+    assert (tmp_path / "again/prompts/own.chat.txt").read_text() == "$about $seeds $instruction"
+
+
 def test_the_archive_is_private_and_without_secrets(ws: Workspace, archive: Path, tmp_path: Path) -> None:
     assert archive.stat().st_mode & 0o777 == 0o600
     assert ".seedgate/secrets.json" not in names_in(archive)

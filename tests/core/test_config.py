@@ -68,6 +68,18 @@ def test_a_model_that_is_loaded_has_its_own_name(tmp_path: Path, written: str, n
         ),
         (TASK + "[policy]\nnear_duplicate = 1.5", r"key 'policy\.near_duplicate': .* found 1\.5"),
         (
+            TASK + "[generation]\nstrategies = {fewshot = 1}",
+            r"key 'generation\.strategies': .*unknown strategy 'fewshot': did you mean 'few_shot'\?",
+        ),
+        (
+            TASK + "[generation]\nstrategies = {poem = 1}",
+            r"unknown strategy 'poem': known: few_shot, evolve, .*, FILE\.py:FUNCTION, found",
+        ),
+        (TASK + "[generation]\nstrategies = {evolve = 0}", r"the share of 'evolve' must be above 0"),
+        (TASK + "[generation]\nstrategies = {evolve = nan}", r"the share of 'evolve' must be above 0"),
+        (TASK + "[generation]\nstrategies = {}", r"name at least one strategy"),
+        (TASK + '[generation]\nsampling = "wide"', r"key 'generation\.sampling': .*found 'wide'"),
+        (
             TASK + '[generation]\nprompt_form = "poem"',
             r"key 'generation\.prompt_form': .*'list'.*found 'poem'",
         ),

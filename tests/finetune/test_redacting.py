@@ -23,6 +23,7 @@ from seedgate.finetune.integrity import read_manifest
 from seedgate.finetune.records import Manifest
 from seedgate.finetune.traces import Marks
 from seedgate.ledger import NewEvent
+from seedgate.records import Example, Provenance, dump
 from seedgate.review import decisions, pull, push
 from seedgate.seeds import locked_bound
 from seedgate.seeds.locking import evaluation_set
@@ -105,6 +106,37 @@ def test_the_text_is_nowhere_and_the_history_is_whole(ws: Workspace, server: Fak
     assert audit(ws, expect_head=head) == []
     found = decisions(ws)[row]
     assert (found.outcome, found.reason) == ("void", "recalled: redacted by ana")
+
+
+def test_what_was_made_to_repair_it_goes_with_the_prompt_that_shows_it(ws: Workspace) -> None:
+    row, mended = id_of(SECRET, "delivery"), Example(fields={"text": "Ms Quist waits", "label": "delivery"})
+    prompt, raw = (
+        "Ada again. Write it anew.",
+        [{"index": 0, "text": "Ms Quist waits", "finish_reason": "stop"}],
+    )
+    asked = {"raw_hash": content_hash(raw), "prompt_hash": content_hash(prompt), "cycle": 2, "completions": 1}
+    asked |= {"index": 0, "fixed": {}, "seed_ids": [], "repairs": row}
+    born = Provenance(
+        cycle=2,
+        run="c2-r1",
+        strategy="repair",
+        model="m",
+        prompt_hash=content_hash(prompt),
+        request_id="second",
+        at="2026-01-01T00:00:00+00:00",
+        repaired_from=row,
+    )
+    made = {"example": {"tags": [], "source": ""}, "provenance": dict(dump(born))}
+    ws.ledger.append(
+        [
+            NewEvent("request.completed", "second", asked, "request:second", (prompt, raw)),
+            NewEvent("candidate.created", mended.id, made, f"candidate:{mended.id}", (mended.fields,)),
+        ]
+    )
+    done = redact(ws, row, **SAID)
+    assert set(done.rows) == {row, mended.id}
+    assert ws.ledger.bodies([mended.id, content_hash(prompt), content_hash(raw)]) == {}
+    assert audit(ws) == []
 
 
 def test_its_releases_are_withdrawn_and_the_next_says_why(ws: Workspace) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
+from collections.abc import Sequence
+from itertools import chain, islice
 from typing import Any
 
 import pytest
@@ -149,10 +150,27 @@ def test_without_seeds_there_is_nothing_to_show() -> None:
         strategy([])
 
 
+def test_focused_sampling_gives_every_seed_a_turn_among_its_neighbours() -> None:
+    given = [Example(fields={"text": f"Message {n}", "label": "billing"}) for n in range(40)]
+    place = {seed.id: n for n, seed in enumerate(given)}
+
+    def nearest(centre: Example, others: Sequence[Example]) -> list[Example]:
+        return sorted(others, key=lambda seed: abs(place[seed.id] - place[centre.id]))
+
+    tally = Tally()
+    plans = sent(strategy(given, run=1, shots=3, nearest=nearest).plans(tally), tally, 40)
+    assert {id_ for plan in plans for id_ in plan.seed_ids} == place.keys()
+    spread = [max(places) - min(places) for plan in plans for places in [[place[i] for i in plan.seed_ids]]]
+    assert max(spread) <= 12
+
+
 @given(number=st.integers(1, 9), edge=st.integers(0, 9), shots=st.integers(1, 12), run=st.integers(1, 4))
 def test_a_prompt_has_as_many_different_seeds_as_there_are(
     number: int, edge: int, shots: int, run: int
 ) -> None:
     given = seeds(number, edge)
-    for plan in islice(strategy(given, shots=shots, run=run).plans(Tally()), 12):
+    focused = strategy(given, shots=shots, run=run, nearest=lambda _, others: list(others))
+    for plan in chain(
+        *(islice(each.plans(Tally()), 12) for each in (strategy(given, shots=shots, run=run), focused))
+    ):
         assert len(plan.seed_ids) == len(set(plan.seed_ids)) == min(shots, number)

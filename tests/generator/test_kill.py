@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from seedgate.generator import candidates, funnel
+from seedgate.generator import candidates, funnel, generate
 from seedgate.generator.clients.base import Choice
 from seedgate.generator.prompts import choose_form
 from seedgate.records import Example
@@ -19,18 +19,19 @@ from tests.fakes.vllm_server import FakeVllm, sentence
 
 KILLS = 8
 TARGET = 600
-PROGRAM = f"""
+PROGRAM = """
 import sys
 from seedgate.generator import generate
 from seedgate.workspace import Workspace
 
 with Workspace(sys.argv[1]) as ws:
-    generate(ws, candidates={TARGET}, cycle=1)
+    generate(ws, candidates=int(sys.argv[2]), cycle=1)
 """
 
 
-def started(ws: Workspace) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(ws.root)], stderr=subprocess.PIPE)
+def started(ws: Workspace, target: int = TARGET) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PROGRAM, str(ws.root), str(target)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE)
 
 
 def killed(ws: Workspace, fake: FakeVllm, rng: random.Random) -> None:
@@ -100,3 +101,31 @@ def test_after_any_number_of_kills_the_ledger_is_that_of_one_run(ready: Callable
         answer = fake.completion(prompts[ws.ledger.body(payload["prompt_hash"])])
         texts = [choice["text"] for choice in ws.ledger.body(payload["raw_hash"])]
         assert [choice["text"] for choice in answer["choices"]] == texts
+
+
+def prompts(ws: Workspace) -> dict[int, tuple[str, str]]:
+    """Number of each plan to its strategy and prompt."""
+    return {
+        event.payload["index"]: (event.payload["strategy"], ws.ledger.body(event.payload["prompt_hash"]))
+        for event in ws.ledger.events("request.completed")
+    }
+
+
+def test_strategies_ask_after_kills_what_one_run_would_have_asked(ready: Callable[..., Workspace]) -> None:
+    rng, shares = random.Random(21), {"evolve": 0.5, "contrast": 0.3, "coverage_gaps": 0.2}
+    with FakeVllm(delay_s=0.1) as fake:
+        ws = ready(fake, strategies=shares, concurrency=4)
+        for _ in range(3):
+            killed(ws, fake, rng)
+        last = started(ws, 400)
+        _, error = last.communicate(timeout=120)
+        assert last.returncode == 0, error.decode()
+        fake.delay_s = 0.0
+        whole = ready(fake, given={"folder": "whole"}, strategies=shares, concurrency=4)
+        generate(whole, candidates=400, cycle=1)
+    of_kills, of_one = prompts(ws), prompts(whole)
+    common = sorted(of_kills.keys() & of_one.keys())
+    assert len(common) >= 50
+    assert [of_kills[index] for index in common] == [of_one[index] for index in common]
+    counts = Counter(strategy for strategy, _ in of_kills.values())
+    assert all(abs(counts[name] - share * len(of_kills)) < 3 for name, share in shares.items())

@@ -17,6 +17,7 @@ def request(number: int, cycle: int = 1) -> NewEvent:
     payload = {
         "cycle": cycle,
         "index": number,
+        "strategy": "few_shot",
         "fixed": {"label": "delivery"},
         "seed_ids": ["s1"],
         "completions": 2,
@@ -63,6 +64,7 @@ def test_the_funnel_counts_requests_completions_items_drops_and_candidates(tiny_
         "candidates": 1,
         "dropped": {"near": 1},
         "reasons": {"near": {"near_duplicate": 1}},
+        "strategies": {"few_shot": {"requests": 1, "candidates": 1}},
     }
     counts = funnel(tiny_workspace.ledger)
     assert (counts["requests"], counts["items"], counts["candidates"]) == (2, 3, 1)
