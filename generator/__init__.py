@@ -3,6 +3,7 @@
 from seedgate.generator.filters.base import Drop
 from seedgate.generator.filters.chain import FilterChain
 from seedgate.generator.reading import candidates, funnel, strategy_of
+from seedgate.generator.replaying import ReplayReport, replay
 from seedgate.generator.report import GenerationReport
 from seedgate.generator.run import generate
 from seedgate.generator.strategies.asking import Ask, Context, Group, Rejected, Reviewed
@@ -17,10 +18,12 @@ __all__ = [
     "GenerationReport",
     "Group",
     "Rejected",
+    "ReplayReport",
     "Reviewed",
     "Templates",
     "candidates",
     "funnel",
     "generate",
+    "replay",
     "strategy_of",
 ]

@@ -43,7 +43,8 @@ def funnel(ledger: Ledger, cycle: int | None = None) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     strategies: dict[str, Counter[str]] = {}
     reasons: dict[str, Counter[str]] = {}
-    for event in ledger.events("request.completed", "candidate.created", "candidate.dropped"):
+    kinds = ("request.completed", "candidate.created", "candidate.dropped", "candidate.replayed")
+    for event in ledger.events(*kinds):
         if not _of_cycle(event, cycle):
             continue
         if event.kind == "request.completed":
@@ -54,16 +55,18 @@ def funnel(ledger: Ledger, cycle: int | None = None) -> dict[str, Any]:
             if _generated(event):
                 counts["candidates"] += 1
                 strategies.setdefault(_strategy(event), Counter())["candidates"] += 1
+        elif event.kind == "candidate.replayed":  # counted as dropped when it was
+            reasons.setdefault(event.payload["filter"], Counter())[event.payload["reason"]] -= 1
         elif "request_id" in event.payload:
             reasons.setdefault(event.payload["filter"], Counter())[event.payload["reason"]] += 1
-    dropped = {name: count.total() for name, count in sorted(reasons.items())}
+    dropped = {name: count.total() for name, count in sorted(reasons.items()) if count.total()}
     return {
         "requests": counts["requests"],
         "completions": counts["completions"],
         "items": counts["candidates"] + sum(dropped.values()),
         "candidates": counts["candidates"],
         "dropped": dropped,
-        "reasons": {name: dict(count.most_common()) for name, count in sorted(reasons.items())},
+        "reasons": {name: dict((+count).most_common()) for name, count in sorted(reasons.items()) if +count},
         "strategies": {
             name: {key: count[key] for key in ("requests", "candidates")}
             for name, count in sorted(strategies.items())

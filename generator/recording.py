@@ -7,6 +7,7 @@ plan's number, so that a plan entry is recorded once however often a run is kill
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -68,8 +69,12 @@ class Recorder:
         self._cycle = cycle
         self._run = run
 
-    def outcome(self, plan: Plan, completion: Completion) -> Outcome:
-        """The events of one request."""
+    def outcome(self, plan: Plan, completion: Completion, known: Collection[tuple[int, int]] = ()) -> Outcome:
+        """The events of one request.
+
+        Args:
+            known: Choices and items that are candidates already, and left out.
+        """
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         prompt: Any = plan.request.prompt
         prompt = prompt if isinstance(prompt, str) else [dict(message) for message in prompt]
@@ -80,6 +85,7 @@ class Recorder:
             (choice, item, self._example(plan, choice, item))
             for choice in completion.choices
             for item in self._form.parse(choice, plan.fixed, len(plan.seed_ids))
+            if (choice.index, item.number) not in known
         ]
         self._chain.prepare([made for _, _, made in parsed if isinstance(made, Example)])
         for choice, item, parsed_as in parsed:
@@ -146,6 +152,7 @@ class Recorder:
             "form": self._form.name,
             "fixed": dict(plan.fixed),
             "seed_ids": list(plan.seed_ids),
+            "tags": list(plan.tags),
             "prompt_hash": prompt_hash,
             "sampling": plan.request.sampling.as_dict(),
             "usage": {

@@ -10,6 +10,7 @@ import typer
 
 from seedgate.cli.options import DryRun, Json, WorkspaceDir
 from seedgate.cli.output import emit, progress
+from seedgate.errors import InputError
 
 __all__ = ["generate"]
 
@@ -21,6 +22,10 @@ def generate(
         typer.Option("-n", "--candidates", min=1, help="How many this cycle is to have after the filters."),
     ] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Requests in flight at a time.")] = None,
+    replay: Annotated[
+        bool,
+        typer.Option(help="Ask nothing: put stored completions through today's parser and filters again."),
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -29,13 +34,22 @@ def generate(
     Refused without a verified baseline and a locked evaluation set. After a kill, run it again: it goes on.
     How it asks is in [generation]; --dry-run shows the first prompt of each strategy.
 
+    With --replay, what was dropped before and passes now becomes a candidate: after a change of [generation], or of
+    seedgate, without a model.
+
     Example: seedgate generate -n 300
+    Example: seedgate generate --replay --dry-run
     """
     from seedgate.cycle import begin_cycle
     from seedgate.generator import generate as run
     from seedgate.review import reviewed
     from seedgate.workspace import Workspace
 
+    if replay:
+        if candidates or concurrency:
+            raise InputError("--replay asks nothing: leave out --candidates and --concurrency")
+        _replay(workspace, dry_run=dry_run, json=json)
+        return
     with Workspace(workspace) as ws, progress("generating", quiet=json) as on_progress:
         state = begin_cycle(ws, dry_run=dry_run)
         report = run(
@@ -47,4 +61,13 @@ def generate(
             dry_run=dry_run,
             reviewed=partial(reviewed, ws),
         )
+    emit(report, str(report), json_output=json)
+
+
+def _replay(folder: Path, *, dry_run: bool, json: bool) -> None:
+    from seedgate.generator import replay as run
+    from seedgate.workspace import Workspace
+
+    with Workspace(folder) as ws, progress("replaying", quiet=json) as on_progress:
+        report = run(ws, dry_run=dry_run, on_progress=on_progress)
     emit(report, str(report), json_output=json)

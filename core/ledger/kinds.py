@@ -20,11 +20,14 @@ KINDS: dict[str, str] = {
     "cycle.finished": "cycle number: {release, model, summary}",
     "run.started": "run id: {cycle, settings, seed_set_hash}; settings have the strategies, and template to its hash",
     "run.finished": "run id: {cycle, requests, candidates, dropped, seconds}; only of a run that ended by itself",
-    "request.completed": "request id: {run, cycle, index, strategy, form, fixed, seed_ids, prompt_hash, sampling,"
-    " usage, completions, raw_hash} and, of a repair, {repairs: candidate id}; bodies: prompt, completions as returned",
+    "request.completed": "request id: {run, cycle, index, strategy, form, fixed, seed_ids, tags, prompt_hash,"
+    " sampling, usage, completions, raw_hash} and, of a repair, {repairs: candidate id}; bodies: prompt, completions"
+    " as returned",
     "candidate.created": "example id: Candidate without the fields; body: the fields",
     "candidate.dropped": "request id: {cycle, filter, reason, detail, request_id, choice, item}; or, of an edit,"
     " example id: {filter, reason, edited_from, response_id}",
+    "candidate.replayed": "example id: {cycle, request_id, choice, item, filter, reason}; what had dropped it before"
+    " the stored completion was parsed and filtered again",
     "round.opened": "round id: {round: Round, assignments: [Assignment]}; bodies: guidelines, texts shown",
     "rereview.drawn": "round id: {seed, joined, rows: [candidate id]}; approved rows drawn for a second look, in order;"
     " body of joined: the rows that could be drawn from here on",

@@ -25,6 +25,7 @@ SHAPES: dict[str, dict[str, type]] = {
     },
     "candidate.created": {"provenance": dict},
     "candidate.dropped": {"filter": str, "reason": str},
+    "candidate.replayed": {"filter": str, "reason": str},
     "round.opened": {"round": dict, "assignments": list},
     "rereview.drawn": {"joined": str, "rows": list},
     "control.made": {"candidate_id": str, "reviewer": str, "truth": str, "corruption": str, "sources": list},

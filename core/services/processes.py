@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["MARK", "SERVICE", "Identity", "Marked", "end", "listeners", "marked"]
+__all__ = ["MARK", "SERVICE", "Identity", "Marked", "carrying", "end", "listeners", "marked"]
 
 MARK = "SEEDGATE_STACK"
 SERVICE = "SEEDGATE_SERVICE"
@@ -65,15 +65,22 @@ class Marked:
 
 def marked(root: Path) -> list[Marked]:
     """The live processes that carry the mark of the stack of `root`, but for the caller."""
-    found = []
+    return [Marked(identity, environment.get(SERVICE)) for identity, environment in _with(MARK, str(root))]
+
+
+def carrying(name: str, value: str) -> list[Identity]:
+    """The live processes that have this in their environment, but for the caller."""
+    return [identity for identity, _ in _with(name, value)]
+
+
+def _with(name: str, value: str) -> Iterator[tuple[Identity, dict[str, str]]]:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
         environment = _environment(entry)
-        identity = Identity.of(int(entry.name)) if environment.get(MARK) == str(root) else None
+        identity = Identity.of(int(entry.name)) if environment.get(name) == value else None
         if identity is not None:
-            found.append(Marked(identity, environment.get(SERVICE)))
-    return found
+            yield identity, environment
 
 
 def _environment(process: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from seedgate.errors import ServiceError
 from seedgate.generator.clients.base import Choice, Completion, ModelInfo, Request
 from seedgate.generator.clients.wire import advice
 from seedgate.hardware import cpu_has_bfloat16
+from seedgate.services.keeper import kept
 
 __all__ = ["OfflineClient"]
 
@@ -30,6 +31,9 @@ _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     "VLLM_CPU_KVCACHE_SPACE": "2",
+    # A forked engine would hold the pipe by which the keeper sees that this process is gone.
+    "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",
+    "SPT_NOENV": "1",  # the engine's new names for its processes must not overwrite the mark in their environments
 }
 
 
@@ -104,6 +108,10 @@ class OfflineClient:
     # -- in the thread ---------------------------------------------------------------------------------
 
     def _work(self, ready: asyncio.Future[ModelInfo]) -> None:
+        with kept():
+            self._run(ready)
+
+    def _run(self, ready: asyncio.Future[ModelInfo]) -> None:
         try:
             llm = self._load()
             info = self._info(llm)

@@ -52,7 +52,7 @@ def test_it_generates_trains_and_measures_base_and_adapter(
         assert run.payload["settings"]["model_revision"] == "SmolLM2-135M-Instruct"
     seedgate(folder, "release")
     model = seedgate(folder, "train")["name"]
-    base, trained = seedgate(folder, "eval", "base"), seedgate(folder, "eval", model)
+    base, trained = (seedgate(folder, "eval", name)["evaluation"] for name in ("base", model))
     assert base["n"] == trained["n"] >= 50
     assert base["outside"] == trained["outside"] == 0, "answers are limited to the labels"
     assert base["predictions_hash"] != trained["predictions_hash"], "the adapter was not used"
