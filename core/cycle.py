@@ -4,8 +4,8 @@ Nothing is remembered here. Each time, the next step is worked out anew from the
 run `seedgate cycle` as often as it likes, and a kill at any instant costs only the step it interrupted.
 
     seeds verified, evaluation locked
-      -> baseline release -> train -> evaluate              (once)
-      -> cycle n: generate -> push -> people -> pull -> ... -> release -> train -> evaluate -> cycle n + 1
+      -> baseline release -> train -> evaluate -> promote?  (once)
+      -> cycle n: generate -> push -> people -> pull -> ... -> release -> train -> evaluate -> promote? -> cycle n + 1
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seedgate.workspace import Workspace
 
 __all__ = ["CycleState", "Step", "begin_cycle", "cycle_state", "next_step", "run_step", "steps"]
 
-StepName = Literal["start", "generate", "push", "review", "release", "train", "evaluate", "finish"]
+StepName = Literal["start", "generate", "push", "review", "release", "train", "evaluate", "promote", "finish"]
 """`review` is the step that only people can do."""
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Step:
 
     Attributes:
         cycle: The cycle it belongs to; 0 is the baseline.
-        target: A release for `train`, a model for `evaluate`, else empty.
+        target: A release for `train`, a model for `evaluate` and `promote`, else empty.
     """
 
     name: StepName
@@ -138,8 +138,8 @@ def _reviewing(ws: Workspace, state: CycleState) -> Step | None:
 
 
 def _measured(ws: Workspace, cycle: int) -> Step | None:
-    """The first of release, train and evaluate that is missing for what is approved now."""
-    from seedgate.finetune import release_needed
+    """The first of release, train, evaluate and promote that is missing for what is approved now."""
+    from seedgate.finetune import judged, release_needed
 
     if release_needed(ws):
         return Step("release", cycle)
@@ -160,7 +160,9 @@ def _measured(ws: Workspace, cycle: int) -> Step | None:
     )
     if trained is None:
         return Step("train", cycle, newest.subject)
-    return None if _evaluated(ws, trained.subject) else Step("evaluate", cycle, trained.subject)
+    if not _evaluated(ws, trained.subject):
+        return Step("evaluate", cycle, trained.subject)
+    return None if judged(ws, trained.subject) else Step("promote", cycle, trained.subject)
 
 
 def _evaluated(ws: Workspace, model: str) -> bool:
@@ -258,12 +260,17 @@ def _push_ahead(
 
 
 def _measure(ws: Workspace, step: Step, on_progress: ProgressFn | None) -> Any:
-    from seedgate.finetune import evaluate, release, train
+    from seedgate.finetune import current_model, evaluate, promote, release, train
 
     if step.name == "release":
         return release(ws, on_progress=on_progress)
     if step.name == "train":
         return train(ws, step.target, on_progress=on_progress)
+    if step.name == "promote":
+        # Measured before, unless the set or the settings have changed since.
+        for model in (current_model(ws), step.target):
+            evaluate(ws, model, on_progress=on_progress)
+        return promote(ws, step.target)
     return evaluate(ws, step.target or None, on_progress=on_progress)
 
 

@@ -5,11 +5,13 @@ from seedgate.finetune.comparing import compare
 from seedgate.finetune.evaluating import evaluate
 from seedgate.finetune.exporting import Exported, ExportFormat, export
 from seedgate.finetune.integrity import stated_bound
+from seedgate.finetune.promoting import current_model, judged, promote
 from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows, redactions
 from seedgate.finetune.records import (
     Comparison,
     Counts,
     Evaluation,
+    Judgement,
     Manifest,
     ManifestRow,
     Omission,
@@ -30,6 +32,7 @@ __all__ = [
     "Evaluation",
     "ExportFormat",
     "Exported",
+    "Judgement",
     "Manifest",
     "ManifestRow",
     "Omission",
@@ -42,9 +45,12 @@ __all__ = [
     "affected_models",
     "audit",
     "compare",
+    "current_model",
     "evaluate",
     "export",
+    "judged",
     "merge",
+    "promote",
     "recalled_rows",
     "redact",
     "redactions",

@@ -285,3 +285,38 @@ class Comparison(_Record):
             f" ({self.confidence:.0%} interval {self.low:+.3f} to {self.high:+.3f}, p = {self.p_value:.3g},"
             f" {self.gained} rows gained, {self.lost} lost of {self.n})"
         )
+
+
+class Judgement(_Record):
+    """Whether a model became the current one.
+
+    Attributes:
+        over: The model that was current.
+        test: Which decision on this evaluation set it was, from 1; `level`: what its p-value had to be below.
+    """
+
+    model: str
+    over: str
+    eval_hash: str
+    test: int
+    level: float
+    p_value: float
+    metric: Literal["accuracy", "token_f1"]
+    difference: float
+    outcome: Outcome
+
+    @property
+    def current(self) -> str:
+        """The model that is current after it."""
+        return self.model if self.outcome == "better" else self.over
+
+    def __str__(self) -> str:
+        said = {
+            "better": f"better than {self.over}: {self.model} is the current model now",
+            "worse": f"worse than {self.over}, which stays the current model",
+            "undecided": f"not shown to be better than {self.over}, which stays the current model",
+        }[self.outcome]
+        return (
+            f"{self.model} is {said} ({self.metric} {self.difference:+.3f}, p = {self.p_value:.3g},"
+            f" needed below {self.level:.3g}: decision {self.test} on this evaluation set)"
+        )

@@ -9,7 +9,7 @@ import typer
 
 from seedgate.cli.options import DryRun, Json, WorkspaceDir
 from seedgate.cli.output import emit, progress
-from seedgate.errors import SeedgateError
+from seedgate.errors import InputError, SeedgateError
 
 __all__ = ["audit", "evaluate", "release", "trace", "train"]
 
@@ -47,17 +47,28 @@ def train(
 def evaluate(
     model: Annotated[str | None, typer.Argument(help="A trained model [default: the base model].")] = None,
     against: Annotated[str | None, typer.Option(help="Also test the difference to this model.")] = None,
+    promote: Annotated[
+        bool,
+        typer.Option("--promote", help="Make it the current model if it is better than the current one."),
+    ] = False,
     workspace: WorkspaceDir = Path(),
     json: Json = False,
 ) -> None:
     """Measure a model on the locked evaluation set, through vLLM.
 
+    Each decision on a promotion spends from one error budget: the more models were tried on this set, the clearer
+    the next must be better.
+
     Example: seedgate eval r001-3c1d90ab --against base
+    Example: seedgate eval r001-3c1d90ab --promote
     """
-    from seedgate.finetune import compare
+    from seedgate.finetune import compare, current_model
     from seedgate.finetune import evaluate as run
+    from seedgate.finetune import promote as judge
     from seedgate.workspace import Workspace
 
+    if promote and model in (None, "base"):
+        raise InputError("--promote needs the name of a trained model")
     with Workspace(workspace) as ws, progress("evaluating", quiet=json) as on_progress:
         name = None if model == "base" else model
         result = run(ws, name, on_progress=on_progress)
@@ -66,8 +77,13 @@ def evaluate(
             other = None if against == "base" else against
             run(ws, other, on_progress=on_progress)
             comparison = compare(ws, other, name)
-    text = str(result) + (f"\n{comparison}" if comparison else "")
-    emit({"evaluation": result, "comparison": comparison}, text, json_output=json)
+        judgement = None
+        if promote:
+            run(ws, current_model(ws), on_progress=on_progress)
+            judgement = judge(ws, str(model))
+    text = "\n".join(str(each) for each in (result, comparison, judgement) if each is not None)
+    data = {"evaluation": result, "comparison": comparison, "judgement": judgement}
+    emit(data, text, json_output=json)
 
 
 def export(

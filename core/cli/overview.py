@@ -135,6 +135,8 @@ def _recalled(ws: Workspace) -> View:
 
 
 def _accuracy(ws: Workspace) -> View:
+    from seedgate.finetune import current_model
+
     made = {event.subject: event.payload["release"] for event in ws.ledger.events("model.trained")}
     latest: dict[str, Any] = {event.subject: event.payload for event in ws.ledger.events("model.evaluated")}
     rows, data = [], []
@@ -144,13 +146,15 @@ def _accuracy(ws: Workspace) -> View:
         rows.append([model, trained_on, f"{result['value']:.3f}", f"{low:.3f} to {high:.3f}", result["n"]])
         data.append({"model": model, "release": trained_on, **result})
     if not rows:
-        return View({"evaluations": [], "comparisons": []}, "")
+        return View({"evaluations": [], "comparisons": [], "current_model": "base"}, "")
+    current = current_model(ws)
+    rows = [[f"{row[0]} (current)" if row[0] == current else row[0], *row[1:]] for row in rows]
     newest = next(iter(reversed(latest.values())))
     level = f"{newest['confidence']:.0%} interval"
     text = table(["model", "trained on", newest["metric"], level, "n"], rows)
     compared = _compared(ws, [model for model in latest if model in made], made)
     text += "".join(f"\n{comparison}" for comparison in compared)
-    return View({"evaluations": data, "comparisons": as_json(compared)}, text)
+    return View({"evaluations": data, "comparisons": as_json(compared), "current_model": current}, text)
 
 
 def _compared(ws: Workspace, trained: list[str], made: dict[str, str]) -> list[Any]:

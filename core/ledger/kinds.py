@@ -56,6 +56,6 @@ KINDS: dict[str, str] = {
     "model.trained": "model name: {release, manifest_hash, base_model, settings, path, weights, metrics, files}",
     "model.merged": "model name: {files}; base model and adapter in one folder",
     "model.evaluated": "model name or base: Evaluation without the name, interval, settings; body: predictions",
-    "model.promoted": "model name: {over, outcome}",
+    "model.judged": "model name: Judgement without the name; better: it is the current model from here on",
 }
 """Kind of event to what its subject and payload are."""

@@ -52,6 +52,7 @@ SHAPES: dict[str, dict[str, type]] = {
     "release.withdrawn": {"rows": list, "files": list},
     "model.trained": {"release": str},
     "model.merged": {"files": dict},
+    "model.judged": {"over": str, "eval_hash": str, "outcome": str},
     "model.evaluated": {"eval_hash": str, "predictions_hash": str},
 }
 """Kind of event to the keys that every payload of it has, and what they hold. Other kinds need no key."""
