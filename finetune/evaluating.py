@@ -165,7 +165,7 @@ async def _answers(
 
     async def answer(example: Example) -> Prediction:
         nonlocal done
-        prompt = ({"role": "user", "content": ws.task.prompt(example.fields)},)
+        prompt = tuple(ws.task.messages(example.fields)[:-1])
         async with slots:
             completion = await client.complete(
                 Request(f"eval:{example.id[:12]}", prompt, sampling, None, choices)

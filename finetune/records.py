@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from seedgate.review.release_bound import ErrorBound
+from seedgate.scoring import Metric
 from seedgate.seeds import SemanticBound
 
 __all__ = [
@@ -221,7 +222,7 @@ class Evaluation(_Record):
     Attributes:
         model: Name of the trained model, or `base` for the model as served.
         served: What the server called it when asked.
-        value, low, high: The metric with its interval (Wilson for accuracy, bootstrap for token_f1).
+        value, low, high: The metric with its interval (Wilson for accuracy, bootstrap otherwise).
         labels, tags: The metric by label of the first label field, and by tag.
         outside: Answers that are none of the choices; over 0 in a constrained run means that the server
             ignores the constraint.
@@ -232,7 +233,7 @@ class Evaluation(_Record):
     model: str
     served: str
     eval_hash: str
-    metric: Literal["accuracy", "token_f1"]
+    metric: Metric
     n: int
     value: float
     low: float
@@ -260,13 +261,13 @@ class Comparison(_Record):
 
     Attributes:
         before, after: The models' names; `difference` is `after` minus `before`, with its interval.
-        gained, lost: Rows that only `after`, or only `before`, got right (for token_f1: did better on).
-        p_value: Two-sided; exact McNemar for accuracy, sign flips for token_f1.
+        gained, lost: Rows that only `after`, or only `before`, got right (but for accuracy: did better on).
+        p_value: Two-sided; exact McNemar for accuracy, sign flips otherwise.
     """
 
     before: str
     after: str
-    metric: Literal["accuracy", "token_f1"]
+    metric: Metric
     n: int
     before_value: float
     after_value: float

@@ -108,7 +108,7 @@ def test_a_wrong_table_is_answered_with_what_to_write(table: dict[str, Any], com
     [
         ([Q], "at least one input and one output"),
         ([Q, A, A], "two fields have the same name"),
-        ([Q, A | {"type": "json"}], "type 'json' is not supported yet"),
+        ([Q, A | {"type": "json"}], "a json field needs a schema"),
         ([Q, A | {"labels": ["x", "y"]}], "labels are for label and multilabel fields"),
         ([Q | {"min_chars": 9, "max_chars": 3}, A], "min_chars must lie between 0 and max_chars"),
         ([Q, {"name": "tags", "role": "output"}], "field name 'tags' is taken by seedgate itself"),
