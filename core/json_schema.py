@@ -126,7 +126,9 @@ def _without_notes(
         allowed = rules.get("enum", [rules.get("const")])
         if not isinstance(allowed, list) or not allowed:
             raise ValueError(f"schema, {place}: enum is no list of values")
-        return ({"type": "string"} if all(isinstance(each, str) for each in allowed) else {}) | {"enum": allowed}
+        return ({"type": "string"} if all(isinstance(each, str) for each in allowed) else {}) | {
+            "enum": allowed
+        }
     if rules.get("type") not in _TYPES:
         raise ValueError(f"schema, {place}: type {rules.get('type')!r} is none of {', '.join(_TYPES)}")
     if rules["type"] == "object":
@@ -170,7 +172,8 @@ def check(schema: Mapping[str, Any], value: Any, where: str = "") -> None:
             raise InputError(f"{place}{_shown(value)} is none of {', '.join(map(_shown, schema['enum']))}")
         return
     kind = schema["type"]
-    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
+    classes: Any = _TYPES[kind]
+    if not isinstance(value, classes) or (isinstance(value, bool) and kind != "boolean"):
         raise InputError(f"{place}{_shown(value)} is no {kind}")
     _check_limits(schema, value, place)
     if kind == "array":

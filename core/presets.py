@@ -6,7 +6,7 @@ import types
 import typing
 from typing import Any, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, PydanticUserError, TypeAdapter
 
 from seedgate.errors import ConfigError
 from seedgate.fields import Role
@@ -114,7 +114,11 @@ def field_of(name: str, info: Any) -> dict[str, Any]:
         return out | {"type": "multilabel", "labels": typing.get_args(typing.get_args(kind)[0])}
     of = typing.get_args(kind)[:1] if origin is list else (kind,)
     if of and isinstance(of[0], type) and issubclass(of[0], BaseModel):
-        return out | {"type": "json", "schema": TypeAdapter(kind).json_schema()}
+        try:
+            schema = TypeAdapter(kind).json_schema()
+        except PydanticUserError as error:
+            raise ConfigError(f"field {name!r}: {str(error).splitlines()[0]}") from None
+        return out | {"type": "json", "schema": schema}
     shown = kind if isinstance(kind, types.GenericAlias) else getattr(kind, "__name__", kind)
     raise ConfigError(
         f"field {name!r}: {shown} is not supported; use str, Literal[...], list[Literal[...]] or a pydantic class"
