@@ -7,7 +7,6 @@ declares it in `seedgate.toml` (`[task]`) or as an annotated pydantic class (`Ta
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +24,8 @@ from pydantic import (
 from pydantic import Field as ModelField
 
 from seedgate.canonical import content_hash, normalise
-from seedgate.errors import ConfigError, InputError
+from seedgate.errors import InputError
+from seedgate.faults import row_fault, task_fault
 from seedgate.fields import Field, FieldType, Role, plain_answer
 from seedgate.presets import Input, Output, Preset, complete_preset, field_of
 from seedgate.scoring import Metric, leaf_f1, same_json, token_f1
@@ -136,8 +136,10 @@ class Task(BaseModel):
 
     @property
     def json_output(self) -> Field | None:
-        """The output field of type `json`, if the output is that and nothing else."""
-        return self.outputs[0] if len(self.outputs) == 1 and self.outputs[0].type == "json" else None
+        """The output field of type `json`, if the answer is that and nothing else."""
+        first = self.outputs[0]
+        alone = len(self.outputs) == 1 and self.completion_template.strip() == f"{{{first.name}}}"
+        return first if alone and first.type == "json" else None
 
     def texts(self, fields: Mapping[str, Any]) -> Iterator[tuple[Field, str]]:
         """Every text that somebody wrote in an example, with its field: labels aside, a chat turn by turn."""
@@ -184,7 +186,7 @@ class Task(BaseModel):
         try:
             model = self.example_model.model_validate(normalise(given))
         except ValidationError as error:
-            raise InputError(self._explain(error)) from None
+            raise InputError(row_fault(self.fields, error)) from None
         out = model.model_dump(mode="json", by_alias=True)
         for field in self.fields:
             if field.type == "multilabel":
@@ -197,27 +199,6 @@ class Task(BaseModel):
             return field.content(value)
         except InputError as error:
             raise InputError(f"field {field.name!r}: {error.message}", hint=error.hint) from None
-
-    def _explain(self, error: ValidationError) -> str:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "the row"
-        found = repr(first.get("input"))
-        found = found if len(found) <= 60 else found[:57] + "..."
-        if first["type"] == "missing":
-            return f"field {name!r} is missing"
-        if first["type"] == "extra_forbidden":
-            return f"unknown field {name!r} (the task has: {', '.join(f.name for f in self.fields)})"
-        if first["type"] == "literal_error":
-            labels = self.field(name).labels
-            shown = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
-            return f"field {name!r}: unknown label {found} (known: {shown})"
-        if first["type"] == "string_too_long":
-            size = len(str(first["input"]))
-            return f"field {name!r} has {size} characters; at most {self.field(name).max_chars} are allowed"
-        if first["type"] == "string_too_short":
-            size = len(str(first["input"]))
-            return f"field {name!r} has {size} characters; at least {self.field(name).min_chars} are needed"
-        return f"field {name!r}: {first['msg'].lower()}, found {found}"
 
     def json_schema(self, *, fixed: Sequence[str] = ()) -> dict[str, Any]:
         """JSON schema of an answer that gives every field not in `fixed`, for structured output.
@@ -377,23 +358,4 @@ def _checked(data: Mapping[str, Any]) -> Task:
     try:
         return Task.model_validate(data)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        # An unknown key first: what seems missing elsewhere may just be misspelt.
-        first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"[task] unknown key {where!r}: {_near_key(first['loc'])}") from None
-        if first["type"] == "missing":
-            raise ConfigError(f"[task] key {where!r} is missing") from None
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"[task]{' ' + where if where else ''}: {message}") from None
-
-
-def _near_key(place: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = Task if len(place) == 1 else Field
-    known = [
-        *model.model_fields,
-        *(("labels", "schema", "max_chars", "class") if model is Task else ("schema",)),
-    ]
-    near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        raise task_fault(error, list(Task.model_fields)) from None

@@ -223,6 +223,7 @@ class Evaluation(_Record):
         model: Name of the trained model, or `base` for the model as served.
         served: What the server called it when asked.
         value, low, high: The metric with its interval (Wilson for accuracy, bootstrap otherwise).
+        exact: Share of answers that are just the expected value, where the answer is JSON.
         labels, tags: The metric by label of the first label field, and by tag.
         outside: Answers that are none of the choices; over 0 in a constrained run means that the server
             ignores the constraint.
@@ -247,9 +248,12 @@ class Evaluation(_Record):
     settings_hash: str
     look: int
     seconds: float
+    exact: float | None = None
 
     def __str__(self) -> str:
         warning = f"; {self.outside} answers were none of the choices" if self.outside else ""
+        if self.exact is not None:
+            warning += f"; {self.exact:.3f} exactly right"
         return (
             f"{self.model}: {self.metric} {self.value:.3f} ({self.confidence:.0%} interval"
             f" {self.low:.3f} to {self.high:.3f}, n = {self.n}{warning})"

@@ -156,7 +156,9 @@ def test_extraction_from_rows_to_training(servers: FakeVllm, tmp_path: Path) -> 
         assert audit(ws) == []
         lines = export(ws, format="openai", out=tmp_path / "out.jsonl")
         assert lines.rows == 8
-        assert evaluate(ws).metric == "field_f1"
+        measured = evaluate(ws)
+        assert (measured.metric, measured.value, measured.exact) == ("field_f1", 0.0, 0.0)
+        assert "0.000 exactly right" in str(measured)
 
 
 @pytest.mark.parametrize("form", ["openai", "sharegpt"])
