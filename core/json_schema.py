@@ -8,13 +8,13 @@ not known is refused, since ignoring it would let in what the user meant to keep
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from seedgate.canonical import normalise
 from seedgate.errors import InputError
 
-__all__ = ["check", "closed_schema", "inferred"]
+__all__ = ["check", "closed_schema"]
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -223,48 +223,3 @@ def _is_number(value: Any) -> bool:
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def inferred(values: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The table of names and types that all of these objects fit.
-
-    >>> inferred([{"sum": 1, "to": "Ann"}, {"sum": 1.5}])
-    {'sum': 'number', 'to': 'string?'}
-
-    Raises:
-        InputError: Two objects disagree about a type, or a value has none that a table can say.
-    """
-    names = dict.fromkeys(name for value in values for name in value)
-    if not names:
-        raise InputError("the objects are empty")
-    table: dict[str, Any] = {}
-    for name in names:
-        found = [value[name] for value in values if value.get(name) is not None]
-        nulls = any(name in value and value[name] is None for value in values)
-        if nulls or not found:
-            raise InputError(
-                f"{name!r} is null in some rows", hint="leave it out there, or give a JSON Schema"
-            )
-        kind = _kind_of(name, found)
-        optional = len(found) < len(values)
-        if optional and not isinstance(kind, str):
-            raise InputError(f"the object {name!r} is missing in some rows", hint="give a JSON Schema")
-        table[name] = f"{kind}?" if optional else kind
-    return table
-
-
-def _kind_of(name: str, found: Sequence[Any]) -> Any:
-    if all(isinstance(each, Mapping) for each in found):
-        return inferred(found)
-    if all(isinstance(each, list) for each in found):
-        return f"{_plain_kind(name, [item for each in found for item in each])}[]"
-    return _plain_kind(name, found)
-
-
-def _plain_kind(name: str, found: Sequence[Any]) -> str:
-    for kind in ("string", "boolean", "integer", "number"):
-        if found and all(
-            isinstance(each, bool) if kind == "boolean" else _fits({"type": kind}, each) for each in found
-        ):
-            return kind
-    raise InputError(f"{name!r} has values of several types, or of none", hint="give a JSON Schema")

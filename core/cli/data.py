@@ -215,8 +215,8 @@ def _schema(table: dict[str, Any], path: Path) -> Any:
 
 def _inferred(seeds: str, columns: dict[str, str]) -> dict[str, Any]:
     """The table of names and types that the seeds' JSON fits."""
-    from seedgate.json_schema import inferred
     from seedgate.seeds import json_values
+    from seedgate.seeds.schema_learning import inferred
 
     column = next((c for c, field in columns.items() if field == "data"), "data")
     try:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedgate.errors import InputError
-from seedgate.json_schema import check, closed_schema, inferred
+from seedgate.json_schema import check, closed_schema
+from seedgate.seeds.schema_learning import inferred
 
 TABLE = {
     "total": "number",
