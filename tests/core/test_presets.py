@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from seedgate.canonical import content_hash
 from seedgate.cli.app import app
+from seedgate.errors import InputError
 from seedgate.finetune import audit, evaluate, export, release
 from seedgate.finetune.verifying import verified_release
 from seedgate.generator import generate
@@ -193,3 +194,95 @@ def test_chats_from_rows_to_training(servers: FakeVllm, tmp_path: Path, form: An
         column = "messages" if form == "openai" else "conversations"
         assert rows[1][column] in [row[column] for row in written]
         assert evaluate(ws).metric == "token_f1"
+
+
+# -- what `init` takes -------------------------------------------------------------------------------
+
+
+def init(folder: Path, rows: list[dict[str, Any]], *options: str) -> Any:
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    command = ["init", str(folder / "ws"), "--seeds", str(folder / "rows.jsonl"), *options]
+    return CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("SEEDGATE_LEDGER_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_json_schema_is_written_into_the_workspace(here: Path) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"total": {"type": "number", "default": None}},
+        "required": ["total"],
+    }
+    (here / "bill.json").write_text(json.dumps(schema))
+    rows = [{"text": "It was 4.", "data": '{"total": 4.0}'}, {"text": "And 5.", "data": {"total": 5}}]
+    done = init(here, rows, "--task", "extraction", "--schema", "bill.json")
+    assert done.exit_code == 0, done.output
+    (here / "bill.json").unlink()
+    with Workspace(here / "ws") as ws:
+        assert ws.task.field("data").json_schema["properties"] == {"total": {"type": "number"}}
+        assert [row["data"] for row in map(json.loads, ws.seeds_path.read_text().splitlines())] == [
+            {"total": 4},
+            {"total": 5},
+        ]
+        assert ws.config.generation.max_tokens == 512
+
+
+def test_a_class_is_taken_along(here: Path) -> None:
+    (here / "tasks.py").write_text(
+        "from pydantic import BaseModel, Field\n"
+        "class Bill(BaseModel):\n    total: float\n"
+        "class Reader(BaseModel):\n"
+        "    'Read.'\n"
+        "    text: str = Field(json_schema_extra={'role': 'input'})\n"
+        "    bill: Bill = Field(json_schema_extra={'role': 'output'})\n"
+    )
+    done = init(here, [{"text": "It was 4.", "bill": {"total": 4}}], "--task", "tasks.py:Reader")
+    assert done.exit_code == 0, done.output
+    with Workspace(here / "ws") as ws:
+        assert (ws.root / "tasks.py").is_file()
+        assert ws.task.json_output is not None
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "complaint"),
+    [
+        (
+            [{"text": "a", "data": {"n": 1}}, {"text": "b", "data": {"n": "x"}}],
+            ["--task", "extraction"],
+            "several types",
+        ),
+        ([{"text": "a", "out": {"n": 1}}], ["--task", "extraction"], "rows.jsonl:1: no JSON object there"),
+        ([{"text": "a", "data": "{n}"}], ["--task", "extraction"], "no valid JSON at line 1, column 2"),
+        ([{"text": "a"}], ["--task", "chat", "--schema", "x.json"], "--schema goes with --task extraction"),
+        ([{"text": "a"}], ["--task", "chats"], "preset 'chats' is unknown"),
+        (
+            [{"messages": [{"role": "user", "content": "Hi"}, {"role": "tool", "content": "4"}]}],
+            ["--task", "chat"],
+            "a turn that is no text of system, user or assistant",
+        ),
+        (
+            [{"messages": [{"role": "user", "content": "Hi"}]}],
+            ["--task", "chat"],
+            "ends with an answer by the assistant",
+        ),
+        ([{"messages": []}], ["--task", "chat"], "the chat has no turns"),
+        (
+            [{"messages": turns(CHATS[1], ("user", "assistant"), "role", "content")}],
+            ["--task", "instruction"],
+            "or a task of chats (--task chat)",
+        ),
+    ],
+)
+def test_rows_that_do_not_fit_are_said_in_one_line(
+    here: Path, rows: Any, options: list[str], complaint: str
+) -> None:
+    with pytest.raises(InputError) as failed:
+        init(here, rows, *options)
+    assert complaint in str(failed.value)
+    assert "\n" not in str(failed.value)
+    assert not (here / "ws").exists()
