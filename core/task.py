@@ -7,15 +7,11 @@ declares it in `seedgate.toml` (`[task]`) or as an annotated pydantic class (`Ta
 
 from __future__ import annotations
 
-import difflib
+import json
 import re
-import types
-import typing
-import unicodedata
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from pydantic import (
     BaseModel,
@@ -28,22 +24,18 @@ from pydantic import (
 from pydantic import Field as ModelField
 
 from seedgate.canonical import content_hash, normalise
-from seedgate.errors import ConfigError, InputError
+from seedgate.errors import InputError
+from seedgate.faults import row_fault, task_fault
+from seedgate.fields import Field, FieldType, Role, plain_answer
+from seedgate.presets import Input, Output, Preset, complete_preset, field_of
+from seedgate.scoring import Metric, leaf_f1, same_json, token_f1
+from seedgate.shown import Message, read_json
 
 __all__ = ["Field", "FieldType", "Input", "Output", "Preset", "Role", "Task", "fill"]
 
-Role = Literal["input", "output"]
-"""`input`: what a user of the trained model writes. `output`: what the model must answer."""
-
-FieldType = Literal["text", "label", "multilabel", "json", "chat"]
-"""`text`: a string. `label`: one of `labels`. `multilabel`: a list of them. `json`, `chat`: reserved."""
-
-Preset = Literal["classification", "instruction"]
-"""A ready Task shape that `seedgate.toml` completes."""
-
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-SUPPORTED_TYPES = ("text", "label", "multilabel")
+TrainingRow = dict[str, list[Message]]
+"""`{"prompt": messages, "completion": messages}`, as TRL reads it."""
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
@@ -55,105 +47,6 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda m: values.get(m.group(1), m.group(0)), template)
 
 
-class Field(BaseModel):
-    """One field of an example.
-
-    Attributes:
-        name: Identifier: a lower-case letter, then letters, digits or `_`; 40 characters at most.
-        labels: The allowed values of a `label` or `multilabel` field, in the order reviewers see them.
-        label_help: What each label means, for prompts and reviewers.
-        min_chars, max_chars: Bounds on a `text` field's length in characters.
-        required: Whether a `text` field may be empty (then it may also be left out of a row).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    role: Role
-    type: FieldType = "text"
-    title: str = ""
-    description: str = ""
-    labels: tuple[str, ...] = ()
-    label_help: dict[str, str] = {}
-    min_chars: int = 1
-    max_chars: int = 4000
-    required: bool = True
-
-    @model_validator(mode="before")
-    @classmethod
-    def _labels_with_help(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "labels" in data:
-            # In NFC, as rows are: a label spelled otherwise would match none of them.
-            data = {**data, "labels": normalise(data["labels"])}
-            if isinstance(data["labels"], dict):
-                data["label_help"] = data["labels"]
-                data["labels"] = tuple(data["labels"])
-        return data
-
-    @field_validator("name")
-    @classmethod
-    def _plain_name(cls, name: str) -> str:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"field name {name!r} must match {_NAME.pattern}")
-        if name in ("tags", "source", "id"):
-            raise ValueError(f"field name {name!r} is taken by seedgate itself")
-        return name
-
-    @model_validator(mode="after")
-    def _labels_fit(self) -> Field:
-        if self.type not in SUPPORTED_TYPES:
-            raise ValueError(
-                f"field {self.name!r}: type {self.type!r} is not supported yet; use text or label"
-            )
-        if self.type in ("label", "multilabel"):
-            if len(self.labels) < 2:
-                raise ValueError(f"field {self.name!r}: a {self.type} field needs at least two labels")
-            odd = [label for label in self.labels if not label or label != label.strip()]
-            if odd:
-                raise ValueError(f"field {self.name!r}: label {odd[0]!r} is empty or has space around it")
-            # Prompts, answers and the reviewer's page have one line for a label.
-            broken = [label for label in self.labels if any(unicodedata.category(c) == "Cc" for c in label)]
-            if broken:
-                raise ValueError(f"field {self.name!r}: label {broken[0]!r} has a control character")
-            # An answer is compared without case and final full stop.
-            alike = [label for label, n in Counter(map(_plain, self.labels)).items() if n > 1]
-            if alike:
-                raise ValueError(f"field {self.name!r}: two labels read {alike[0]!r}")
-        elif self.labels:
-            raise ValueError(f"field {self.name!r}: labels are for label and multilabel fields")
-        if not 0 <= self.min_chars <= self.max_chars:
-            raise ValueError(f"field {self.name!r}: min_chars must lie between 0 and max_chars")
-        return self
-
-    @property
-    def display(self) -> str:
-        """The name a reviewer reads."""
-        return self.title or self.name.replace("_", " ").capitalize()
-
-    def annotation(self) -> tuple[Any, Any]:
-        """The pydantic annotation and default of this field."""
-        choice: Any = Literal.__getitem__(self.labels) if self.labels else None
-        if self.type == "label":
-            return choice, ...
-        if self.type == "multilabel":
-            return Annotated[list[choice], ModelField(max_length=len(self.labels))], ...
-        text = Annotated[
-            str, ModelField(min_length=self.min_chars if self.required else 0, max_length=self.max_chars)
-        ]
-        return (text, ...) if self.required else (text, "")
-
-
-class _RoleMark:
-    """Marks a field of a user's pydantic class: `Annotated[str, Input]`, `Annotated[str, Output]`."""
-
-    def __init__(self, role: Role) -> None:
-        self.role = role
-
-
-Input = _RoleMark("input")
-Output = _RoleMark("output")
-
-
 class Task(BaseModel):
     """A specialised task; see the module's text.
 
@@ -163,7 +56,8 @@ class Task(BaseModel):
         audience: What a text of the first input field is, in the plural ("messages that customers
             wrote"), for the numbered-list prompts of small models.
         prompt_template, completion_template: How an example becomes a training row, with `{field}` for a
-            field's value and `{labels}` for the comma-separated labels of the first label field.
+            field's value and `{labels}` for the comma-separated labels of the first label field. A chat has
+            none: its messages are the prompt and the completion.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -173,8 +67,8 @@ class Task(BaseModel):
     instructions: str
     audience: str = "texts"
     fields: tuple[Field, ...]
-    prompt_template: str
-    completion_template: str
+    prompt_template: str = ""
+    completion_template: str = ""
 
     @field_validator("name")
     @classmethod
@@ -188,8 +82,19 @@ class Task(BaseModel):
         names = [field.name for field in self.fields]
         if len(set(names)) != len(names):
             raise ValueError("two fields have the same name")
+        if any(field.type == "chat" for field in self.fields):
+            if len(self.fields) > 1 or self.prompt_template or self.completion_template:
+                raise ValueError(
+                    "a chat is a task's only field, and its own prompt and completion: leave templates out"
+                )
+            return self
         if not self.inputs or not self.outputs:
             raise ValueError("a task needs at least one input and one output field")
+        empty = [
+            name for name in ("prompt_template", "completion_template") if not getattr(self, name).strip()
+        ]
+        if empty:
+            raise ValueError(f"key {empty[0]!r} is missing")
         for where in ("prompt_template", "completion_template"):
             unknown = set(_PLACEHOLDER.findall(getattr(self, where))) - set(names) - {"labels"}
             if unknown:
@@ -225,9 +130,31 @@ class Task(BaseModel):
         return next((field for field in self.outputs if field.type == "label"), None)
 
     @property
+    def chat_field(self) -> Field | None:
+        """The field of type `chat`, if the task is one of chats; then it is the only one."""
+        return next((field for field in self.fields if field.type == "chat"), None)
+
+    @property
+    def json_output(self) -> Field | None:
+        """The output field of type `json`, if the answer is that and nothing else."""
+        first = self.outputs[0]
+        alone = len(self.outputs) == 1 and self.completion_template.strip() == f"{{{first.name}}}"
+        return first if alone and first.type == "json" else None
+
+    def texts(self, fields: Mapping[str, Any]) -> Iterator[tuple[Field, str]]:
+        """Every text that somebody wrote in an example, with its field: labels aside, a chat turn by turn."""
+        for field in self.fields:
+            for text in field.texts(fields.get(field.name)):
+                yield field, text
+
+    @property
     def hash(self) -> str:
         """Hash of the declaration; a changed task opens a new round of review."""
-        return content_hash(self.model_dump(mode="json"))
+        data = self.model_dump(mode="json")
+        for field in data["fields"]:
+            if not field["json_schema"]:  # a task that has none keeps the hash that its rounds are bound to
+                del field["json_schema"]
+        return content_hash(data)
 
     # -- the example model ---------------------------------------------------------------------------
 
@@ -252,36 +179,26 @@ class Task(BaseModel):
         Raises:
             InputError: Names the field, what was found, and the values or bounds that are allowed.
         """
+        given = dict(fields)
+        for field in self.fields:
+            if field.name in given:
+                given[field.name] = self._content(field, given[field.name])
         try:
-            model = self.example_model.model_validate(normalise(fields))
+            model = self.example_model.model_validate(normalise(given))
         except ValidationError as error:
-            raise InputError(self._explain(error)) from None
+            raise InputError(row_fault(self.fields, error)) from None
         out = model.model_dump(mode="json", by_alias=True)
         for field in self.fields:
             if field.type == "multilabel":
                 out[field.name] = _as_set(field, out[field.name])
         return out
 
-    def _explain(self, error: ValidationError) -> str:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "the row"
-        found = repr(first.get("input"))
-        found = found if len(found) <= 60 else found[:57] + "..."
-        if first["type"] == "missing":
-            return f"field {name!r} is missing"
-        if first["type"] == "extra_forbidden":
-            return f"unknown field {name!r} (the task has: {', '.join(f.name for f in self.fields)})"
-        if first["type"] == "literal_error":
-            labels = self.field(name).labels
-            shown = ", ".join(labels[:12]) + (", ..." if len(labels) > 12 else "")
-            return f"field {name!r}: unknown label {found} (known: {shown})"
-        if first["type"] == "string_too_long":
-            size = len(str(first["input"]))
-            return f"field {name!r} has {size} characters; at most {self.field(name).max_chars} are allowed"
-        if first["type"] == "string_too_short":
-            size = len(str(first["input"]))
-            return f"field {name!r} has {size} characters; at least {self.field(name).min_chars} are needed"
-        return f"field {name!r}: {first['msg'].lower()}, found {found}"
+    @staticmethod
+    def _content(field: Field, value: Any) -> Any:
+        try:
+            return field.content(value)
+        except InputError as error:
+            raise InputError(f"field {field.name!r}: {error.message}", hint=error.hint) from None
 
     def json_schema(self, *, fixed: Sequence[str] = ()) -> dict[str, Any]:
         """JSON schema of an answer that gives every field not in `fixed`, for structured output.
@@ -289,17 +206,7 @@ class Task(BaseModel):
         Only keywords that vLLM's grammar back ends support are used; lengths are checked again by
         `validate_fields`, since an answer is never trusted to have followed the grammar.
         """
-        properties: dict[str, Any] = {}
-        for field in self.fields:
-            if field.name in fixed:
-                continue
-            if field.type == "label":
-                properties[field.name] = {"type": "string", "enum": list(field.labels)}
-            elif field.type == "multilabel":
-                items = {"type": "string", "enum": list(field.labels)}
-                properties[field.name] = {"type": "array", "items": items, "maxItems": len(field.labels)}
-            else:
-                properties[field.name] = {"type": "string", "maxLength": field.max_chars}
+        properties = {field.name: field.answer_schema for field in self.fields if field.name not in fixed}
         return {
             "type": "object",
             "properties": properties,
@@ -314,30 +221,52 @@ class Task(BaseModel):
             name: ", ".join(value) if isinstance(value, list) else str(value)
             for name, value in fields.items()
         }
+        for field in self.fields:
+            if field.type == "json" and values.get(field.name):
+                # On one line: the line ends and spaces that people read by are tokens to learn and to wait for.
+                values[field.name] = json.dumps(
+                    field.value(values[field.name]), ensure_ascii=False, sort_keys=True
+                )
         label = self.label_field
         if label is not None:
             values.setdefault("labels", ", ".join(label.labels))
         return values
 
+    def messages(self, fields: Mapping[str, Any]) -> list[Message]:
+        """An example as messages, the answer last: a chat's own, else the filled templates."""
+        if self.chat_field is not None:
+            return list(self.chat_field.value(fields[self.chat_field.name]))
+        return [
+            {"role": "user", "content": self.prompt(fields)},
+            {"role": "assistant", "content": self.completion(fields)},
+        ]
+
     def prompt(self, fields: Mapping[str, Any]) -> str:
-        """The prompt that the trained model gets: `prompt_template`, filled from the input fields."""
+        """The prompt that the trained model gets, as one text: `prompt_template`, filled from the input fields.
+
+        For a chat, the transcript up to the last answer.
+        """
+        if self.chat_field is not None:
+            return str(fields[self.chat_field.name]).rpartition("\nAssistant:")[0]
         given = {field.name: fields.get(field.name, "") for field in self.inputs}
         return fill(self.prompt_template, self._values(given)).strip()
 
     def completion(self, fields: Mapping[str, Any]) -> str:
-        """The answer that the model is trained to give."""
+        """The answer that the model is trained to give; the last one of a chat."""
+        if self.chat_field is not None:
+            return self.messages(fields)[-1]["content"].strip()
         return fill(self.completion_template, self._values(fields)).strip()
 
-    def training_rows(self, fields: Mapping[str, Any]) -> list[dict[str, list[dict[str, str]]]]:
+    def training_rows(self, fields: Mapping[str, Any]) -> list[TrainingRow]:
         """Conversational prompt/completion rows, as TRL reads them, one per assistant turn.
 
-        Each row is `{"prompt": [{"role", "content"}], "completion": [{"role", "content"}]}`.
+        A row for each, since the loss is on the last turn of a row alone.
         """
+        messages = self.messages(fields)
         return [
-            {
-                "prompt": [{"role": "user", "content": self.prompt(fields)}],
-                "completion": [{"role": "assistant", "content": self.completion(fields)}],
-            }
+            {"prompt": messages[:at], "completion": [message]}
+            for at, message in enumerate(messages)
+            if message["role"] == "assistant"
         ]
 
     @property
@@ -349,20 +278,29 @@ class Task(BaseModel):
         return tuple(self.completion({label.name: value}) for value in label.labels)
 
     @property
-    def metric(self) -> Literal["accuracy", "token_f1"]:
-        """What `score` measures: exact match of a label, or token overlap of free text."""
-        return "accuracy" if self.choices else "token_f1"
+    def metric(self) -> Metric:
+        """What `score` measures: exact match of a label, agreement of JSON, or token overlap of free text."""
+        return "accuracy" if self.choices else "field_f1" if self.json_output else "token_f1"
 
     def score(self, expected: Mapping[str, Any], answer: str) -> float:
         """How right `answer` is, from 0 to 1, for an example whose fields are `expected`.
 
-        A label is right or wrong, after trimming space, case and a final full stop. Free text gets the
-        token-level F1 of SQuAD (Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250).
+        A label is right or wrong, after trimming space, case and a final full stop. JSON gets the F1 of its values,
+        each at its place; an answer that is no JSON gets 0. Free text gets the token-level F1 of SQuAD
+        (Rajpurkar et al. 2016, https://arxiv.org/abs/1606.05250), as does the last turn of a chat.
         """
         want, got = self.completion(expected), answer.strip()
         if self.metric == "accuracy":
-            return float(_plain(want) == _plain(got))
-        return _token_f1(want, got)
+            return float(plain_answer(want) == plain_answer(got))
+        if self.json_output is not None:
+            return leaf_f1(read_json(str(expected[self.json_output.name])), got)
+        return token_f1(want, got)
+
+    def exact(self, expected: Mapping[str, Any], answer: str) -> bool:
+        """Whether `answer` is just what the example has: the same value, where that is JSON."""
+        if self.json_output is not None:
+            return same_json(read_json(str(expected[self.json_output.name])), answer)
+        return plain_answer(self.completion(expected)) == plain_answer(answer)
 
     # -- making one ----------------------------------------------------------------------------------
 
@@ -376,25 +314,26 @@ class Task(BaseModel):
         data = dict(table)
         preset = data.get("preset")
         if preset is not None:
-            data = _complete_preset(str(preset), data)
+            data = complete_preset(str(preset), data)
         return _checked(data)
 
     @classmethod
     def from_class(cls, model: type[BaseModel], *, name: str, **settings: Any) -> Task:
         """The Task of an annotated pydantic class.
 
-        `str` becomes a text field, `Literal[...]` a label, `list[Literal[...]]` a multilabel. Mark roles
-        with `Annotated[..., Input]` and `Annotated[..., Output]`; the class's docstring is the
-        instructions unless `instructions` is given.
+        `str` becomes a text field, `Literal[...]` a label, `list[Literal[...]]` a multilabel, another pydantic
+        class (or a list of one) JSON. Mark roles with `Annotated[..., Input]` and `Annotated[..., Output]`, or with
+        `json_schema_extra={"role": "input"}`; the class's docstring is the instructions unless `instructions`
+        is given.
 
-        >>> class Ticket(BaseModel):
+        >>> class Ticket(BaseModel):  # doctest: +SKIP
         ...     "Name the topic of a ticket."
         ...     text: Annotated[str, Input]
         ...     topic: Annotated[Literal["bug", "billing"], Output]
-        >>> Task.from_class(Ticket, name="tickets").choices
+        >>> Task.from_class(Ticket, name="tickets").choices  # doctest: +SKIP
         ('bug', 'billing')
         """
-        fields = [_field_of(key, info) for key, info in model.model_fields.items()]
+        fields = [field_of(key, info) for key, info in model.model_fields.items()]
         inputs = [field["name"] for field in fields if field["role"] == "input"]
         outputs = [field["name"] for field in fields if field["role"] == "output"]
         data: dict[str, Any] = {
@@ -407,10 +346,6 @@ class Task(BaseModel):
         return _checked(data | settings)
 
 
-def _plain(text: str) -> str:
-    return text.strip().rstrip(".").strip().casefold()
-
-
 def _as_set(field: Field, labels: Sequence[str]) -> list[str]:
     """The labels in the order of the declaration, so that the same set is the same content."""
     if len(set(labels)) < len(labels):
@@ -418,85 +353,8 @@ def _as_set(field: Field, labels: Sequence[str]) -> list[str]:
     return sorted(labels, key=field.labels.index)
 
 
-def _token_f1(want: str, got: str) -> float:
-    expected, given = want.casefold().split(), got.casefold().split()
-    common = sum((Counter(expected) & Counter(given)).values())
-    if not common:
-        return float(expected == given)
-    precision, recall = common / len(given), common / len(expected)
-    return 2 * precision * recall / (precision + recall)
-
-
 def _checked(data: Mapping[str, Any]) -> Task:
     try:
         return Task.model_validate(data)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        # An unknown key first: what seems missing elsewhere may just be misspelt.
-        first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(f"[task] unknown key {where!r}: {_near_key(first['loc'])}") from None
-        if first["type"] == "missing":
-            raise ConfigError(f"[task] key {where!r} is missing") from None
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"[task]{' ' + where if where else ''}: {message}") from None
-
-
-def _near_key(place: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = Task if len(place) == 1 else Field
-    known = [*model.model_fields, *(("labels", "max_chars", "class") if model is Task else ())]
-    near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-
-
-def _complete_preset(preset: str, data: dict[str, Any]) -> dict[str, Any]:
-    if preset == "classification":
-        labels = data.pop("labels", ())
-        text = {"name": "text", "role": "input", "max_chars": data.pop("max_chars", 600)}
-        return {
-            "fields": [text, {"name": "label", "role": "output", "type": "label", "labels": labels}],
-            "instructions": "Name the topic of the text.",
-            "prompt_template": "{text}",
-            "completion_template": "{label}",
-        } | data
-    if preset == "instruction":
-        limit = data.pop("max_chars", 4000)
-        return {
-            "fields": [
-                {"name": "instruction", "role": "input", "max_chars": limit},
-                {"name": "input", "role": "input", "max_chars": limit, "min_chars": 0, "required": False},
-                {"name": "output", "role": "output", "max_chars": limit},
-            ],
-            "instructions": "Follow the instruction.",
-            "audience": "instructions",
-            "prompt_template": "{instruction}\n\n{input}",
-            "completion_template": "{output}",
-        } | data
-    raise ConfigError(f"[task] preset {preset!r} is unknown: use one of {', '.join(typing.get_args(Preset))}")
-
-
-def _field_of(name: str, info: Any) -> dict[str, Any]:
-    marks = [mark.role for mark in info.metadata if isinstance(mark, _RoleMark)]
-    if len(marks) != 1:
-        raise ConfigError(f"field {name!r}: mark it with exactly one of Annotated[..., Input] or Output")
-    out: dict[str, Any] = {"name": name, "role": marks[0], "description": info.description or ""}
-    for rule in info.metadata:
-        for ours, theirs in (("min_chars", "min_length"), ("max_chars", "max_length")):
-            if getattr(rule, theirs, None) is not None:
-                out[ours] = getattr(rule, theirs)
-    kind, origin = info.annotation, typing.get_origin(info.annotation)
-    if kind is str:
-        return (
-            out
-            | {"type": "text", "required": info.is_required()}
-            | ({} if info.is_required() else {"min_chars": 0})
-        )
-    if origin is Literal:
-        return out | {"type": "label", "labels": typing.get_args(kind)}
-    if origin is list and typing.get_origin(typing.get_args(kind)[0]) is Literal:
-        return out | {"type": "multilabel", "labels": typing.get_args(typing.get_args(kind)[0])}
-    shown = kind if isinstance(kind, types.GenericAlias) else getattr(kind, "__name__", kind)
-    raise ConfigError(
-        f"field {name!r}: {shown} is not supported; use str, Literal[...] or list[Literal[...]]"
-    )
+        raise task_fault(error, list(Task.model_fields)) from None

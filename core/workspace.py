@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from seedgate.canonical import sha256
+from seedgate.canonical import sha256, strict_loads
 from seedgate.config import Config, load_config
 from seedgate.errors import ConfigError, InputError, RefusedError, ServiceError
 from seedgate.ledger import Ledger
@@ -21,7 +23,7 @@ from seedgate.task import Task
 if TYPE_CHECKING:
     from seedgate.secrets import Secrets
 
-__all__ = ["CONFIG_NAME", "Workspace", "find_root", "load_task"]
+__all__ = ["CONFIG_NAME", "Workspace", "find_root", "load_task", "task_files"]
 
 CONFIG_NAME = "seedgate.toml"
 
@@ -260,16 +262,18 @@ def _header_value(key: str, service: str) -> str:
     return key
 
 
-def load_task(root: Path, table: dict[str, Any]) -> Task:
+def load_task(root: Path, table: Mapping[str, Any]) -> Task:
     """The Task of `[task]`; `class = "task.py:Ticket"` names a pydantic class in a file of the workspace.
+
+    So does `preset`, and a `schema` may be a file of JSON there.
 
     Raises:
         ConfigError: The table or the class does not declare a task.
     """
-    place = table.get("class")
+    place = _class_of(table)
     if place is None:
-        return Task.from_config(table)
-    settings = {key: value for key, value in table.items() if key != "class"}
+        return Task.from_config(_with_schemas(root, table))
+    settings = {key: value for key, value in table.items() if key not in ("class", "preset")}
     file_name, _, class_name = str(place).partition(":")
     path = (root / file_name).resolve()
     if not path.is_relative_to(root) or not path.is_file() or not class_name:
@@ -286,4 +290,47 @@ def load_task(root: Path, table: dict[str, Any]) -> Task:
         raise ConfigError(f"[task] class {place!r}: {type(error).__name__}: {error}") from error
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise ConfigError(f"[task] class {place!r}: is no pydantic class")
-    return Task.from_class(model, **settings)
+    named = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", class_name).lower().replace("_", "-")[:40]
+    return Task.from_class(model, **({"name": named} | settings))
+
+
+def task_files(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """The files of the workspace that a `[task]` table names."""
+    fields = table.get("fields")
+    parts = [table, *(fields if isinstance(fields, list | tuple) else ())]
+    named = [part.get("schema") for part in parts if isinstance(part, Mapping)]
+    named.append((_class_of(table) or "").partition(":")[0])
+    return tuple(dict.fromkeys(name for name in named if isinstance(name, str) and name))
+
+
+def _class_of(table: Mapping[str, Any]) -> str | None:
+    """FILE.py:CLASS, from where a preset could stand, too."""
+    place, preset = table.get("class"), table.get("preset")
+    if place is not None:
+        return str(place)
+    return preset if isinstance(preset, str) and ".py:" in preset else None
+
+
+def _with_schemas(root: Path, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with each schema that is a file's name read."""
+    out = dict(table)
+    if isinstance(out.get("schema"), str):
+        out["schema"] = _schema_file(root, str(out["schema"]))
+    if isinstance(out.get("fields"), list | tuple):
+        out["fields"] = [
+            _with_schemas(root, each) if isinstance(each, Mapping) else each for each in out["fields"]
+        ]
+    return out
+
+
+def _schema_file(root: Path, name: str) -> dict[str, Any]:
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()) or not path.is_file():
+        raise ConfigError(f"[task] schema {name!r}: give a table, or a JSON file inside the workspace")
+    try:
+        schema = strict_loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"[task] schema {name!r}: {error}") from None
+    if not isinstance(schema, dict):
+        raise ConfigError(f"[task] schema {name!r}: holds no object")
+    return schema

@@ -165,7 +165,7 @@ async def _answers(
 
     async def answer(example: Example) -> Prediction:
         nonlocal done
-        prompt = ({"role": "user", "content": ws.task.prompt(example.fields)},)
+        prompt = tuple(ws.task.messages(example.fields)[:-1])
         async with slots:
             completion = await client.complete(
                 Request(f"eval:{example.id[:12]}", prompt, sampling, None, choices)
@@ -241,6 +241,7 @@ def _record(
         settings_hash=content_hash(settings),
         look=len(looks) + 1,
         seconds=seconds,
+        exact=_exact(ws, examples, predictions),
     )
     payload = result.model_dump(mode="json", exclude={"model"}) | {
         "interval": [result.low, result.high],
@@ -249,6 +250,13 @@ def _record(
     ws.ledger.append([NewEvent("model.evaluated", model, payload, key, (body,))])
     # Two processes at once: what the ledger took is what counts.
     return _recorded(ws, model, key) or result
+
+
+def _exact(ws: Workspace, examples: Sequence[Example], predictions: Sequence[Prediction]) -> float | None:
+    if ws.task.metric != "field_f1":
+        return None
+    pairs = zip(examples, predictions, strict=True)
+    return sum(ws.task.exact(example.fields, said.answer) for example, said in pairs) / len(examples)
 
 
 def _share(scores: Sequence[float], metric: Any, confidence: float) -> Share:

@@ -25,7 +25,7 @@ __all__ = ["ExportFormat", "Exported", "export", "preference_pairs"]
 
 ExportFormat = Literal["alpaca", "sharegpt", "openai", "preferences"]
 """`alpaca`: instruction, input, output. `sharegpt`: conversations of human and gpt. `openai`: messages of user
-and assistant. `preferences`: prompt, chosen, rejected, as TRL's DPOTrainer reads them."""
+and assistant, all turns of a chat. `preferences`: prompt, chosen, rejected, as TRL's DPOTrainer reads them."""
 
 Row = dict[str, Any]
 
@@ -89,6 +89,8 @@ def _origin(row: ManifestRow) -> Row:
 
 
 def _alpaca(task: Task, fields: Mapping[str, Any]) -> Row:
+    if task.chat_field is not None:
+        raise InputError("a chat has no form in alpaca", hint="use --format sharegpt or openai")
     if {"instruction", "input", "output"} <= fields.keys():
         return {name: fields[name] for name in ("instruction", "input", "output")}
     given = (str(fields[field.name]) for field in task.inputs if fields.get(field.name))
@@ -96,13 +98,13 @@ def _alpaca(task: Task, fields: Mapping[str, Any]) -> Row:
 
 
 def _sharegpt(task: Task, fields: Mapping[str, Any]) -> Row:
-    said = (("human", task.prompt(fields)), ("gpt", task.completion(fields)))
-    return {"conversations": [{"from": who, "value": text} for who, text in said]}
+    who = {"user": "human", "assistant": "gpt"}
+    said = task.messages(fields)
+    return {"conversations": [{"from": who.get(m["role"], m["role"]), "value": m["content"]} for m in said]}
 
 
 def _openai(task: Task, fields: Mapping[str, Any]) -> Row:
-    (row,) = task.training_rows(fields)
-    return {"messages": [*row["prompt"], *row["completion"]]}
+    return {"messages": task.messages(fields)}
 
 
 _FORMS: dict[str, Callable[[Task, Mapping[str, Any]], Row]] = {
@@ -121,7 +123,7 @@ def preference_pairs(ws: Workspace, verified: VerifiedRelease) -> Iterator[Row]:
     task = ws.task
     refused = _refused(ws)
     for row, fields in zip(verified.manifest.rows, verified.fields, strict=True):
-        training = task.training_rows(fields)[0]
+        training = task.training_rows(fields)[-1]
         answer = task.completion(fields)
         for id_, other in refused[task.prompt(fields)]:
             if task.completion(other) == answer:
@@ -129,7 +131,7 @@ def preference_pairs(ws: Workspace, verified: VerifiedRelease) -> Iterator[Row]:
             pair = {
                 "prompt": training["prompt"],
                 "chosen": training["completion"],
-                "rejected": task.training_rows(other)[0]["completion"],
+                "rejected": task.training_rows(other)[-1]["completion"],
                 "why": "edited" if row.edited_from == id_ else "rejected",
                 "rejected_id": id_,
             }

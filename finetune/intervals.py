@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
+
+from seedgate.scoring import Metric
 
 __all__ = ["difference_interval", "paired_p_value", "score_interval"]
 
 RESAMPLES = 4000
 SEED = 0  # of resampling: the same scores give the same interval
-
-Metric = Literal["accuracy", "token_f1"]
 
 
 def score_interval(scores: Sequence[float], metric: Metric, confidence: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from seedgate.review.release_bound import ErrorBound
+from seedgate.scoring import Metric
 from seedgate.seeds import SemanticBound
 
 __all__ = [
@@ -221,7 +222,8 @@ class Evaluation(_Record):
     Attributes:
         model: Name of the trained model, or `base` for the model as served.
         served: What the server called it when asked.
-        value, low, high: The metric with its interval (Wilson for accuracy, bootstrap for token_f1).
+        value, low, high: The metric with its interval (Wilson for accuracy, bootstrap otherwise).
+        exact: Share of answers that are just the expected value, where the answer is JSON.
         labels, tags: The metric by label of the first label field, and by tag.
         outside: Answers that are none of the choices; over 0 in a constrained run means that the server
             ignores the constraint.
@@ -232,7 +234,7 @@ class Evaluation(_Record):
     model: str
     served: str
     eval_hash: str
-    metric: Literal["accuracy", "token_f1"]
+    metric: Metric
     n: int
     value: float
     low: float
@@ -246,9 +248,12 @@ class Evaluation(_Record):
     settings_hash: str
     look: int
     seconds: float
+    exact: float | None = None
 
     def __str__(self) -> str:
         warning = f"; {self.outside} answers were none of the choices" if self.outside else ""
+        if self.exact is not None:
+            warning += f"; {self.exact:.3f} exactly right"
         return (
             f"{self.model}: {self.metric} {self.value:.3f} ({self.confidence:.0%} interval"
             f" {self.low:.3f} to {self.high:.3f}, n = {self.n}{warning})"
@@ -260,13 +265,13 @@ class Comparison(_Record):
 
     Attributes:
         before, after: The models' names; `difference` is `after` minus `before`, with its interval.
-        gained, lost: Rows that only `after`, or only `before`, got right (for token_f1: did better on).
-        p_value: Two-sided; exact McNemar for accuracy, sign flips for token_f1.
+        gained, lost: Rows that only `after`, or only `before`, got right (but for accuracy: did better on).
+        p_value: Two-sided; exact McNemar for accuracy, sign flips otherwise.
     """
 
     before: str
     after: str
-    metric: Literal["accuracy", "token_f1"]
+    metric: Metric
     n: int
     before_value: float
     after_value: float

@@ -33,9 +33,9 @@ def text_field(task: Task, fields: Mapping[str, Any]) -> str | None:
     """The longest text among an example's fields, labels aside."""
     texts = [
         text
-        for each in task.fields
-        if each.type not in ("label", "multilabel")
-        for text in _leaves(fields.get(each.name, ""))
+        for each, whole in task.texts(fields)
+        # A transcript has a mark between the lines of a turn, its messages have none.
+        for text in (whole.split("\n") if each.type == "chat" else [whole])
     ]
     return max(texts, key=len, default="").strip() or None
 

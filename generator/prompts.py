@@ -41,7 +41,8 @@ def choose_form(task: Task, config: GenerationConfig, model: str, templates: Tem
         ConfigError: `list` is set, but the task has more than one text to write.
     """
     texts = [field for field in task.fields if field.type == "text"]
-    listable = len(texts) == 1 and texts[0].role == "input"
+    written = [field for field in task.fields if field.is_text]
+    listable = len(written) == 1 and written == texts and texts[0].role == "input"
     if config.prompt_form == "list" and not listable:
         raise ConfigError(
             "[generation] prompt_form = 'list' needs a task with one text field, an input;"
@@ -156,7 +157,9 @@ class ChatForm:
         """See `Form.render`; seeds are shown in the given order."""
         outputs = [field for field in self._task.outputs if field.name in fixed]
         chosen = ", ".join(
-            f"{field.name} {fixed[field.name]!r}" for field in self._task.fields if field.name in fixed
+            f"{field.name} {field.value(fixed[field.name])!r}"
+            for field in self._task.fields
+            if field.name in fixed
         )
         helped = [help_ for field in self._task.fields if (help_ := _help(field, fixed))]
         about = f" with {chosen}" + (f" ({'; '.join(helped)})" if helped else "") if chosen else ""
@@ -164,7 +167,9 @@ class ChatForm:
         values = {
             "about": about,
             "meaning": "; ".join(helped),
-            "answer": json.dumps({field.name: fixed[field.name] for field in outputs}, ensure_ascii=False),
+            "answer": json.dumps(
+                {field.name: field.value(fixed[field.name]) for field in outputs}, ensure_ascii=False
+            ),
             "seeds": _rows(seeds, asked),
             "rows": _rows(seeds, self._task.fields),
             "reversed": _rows(seeds, [*self._task.outputs, *self._task.inputs]),
@@ -192,7 +197,9 @@ class ChatForm:
 
 def _rows(examples: Sequence[Example], fields: Sequence[Field]) -> str:
     """One JSON object per line."""
-    rows = ({field.name: each.fields.get(field.name, "") for field in fields} for each in examples)
+    rows = (
+        {field.name: field.value(each.fields.get(field.name, "")) for field in fields} for each in examples
+    )
     return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
 
 
@@ -211,6 +218,13 @@ def _described(field: Field) -> str:
     said = field.description or field.display
     if field.type == "text":
         return f"{said} (at most {field.max_chars} characters{'' if field.required else '; may be empty'})"
+    if field.type == "json":
+        return f"{said}, JSON of this schema: {json.dumps(field.json_schema, ensure_ascii=False)}"
+    if field.type == "chat":
+        return (
+            f"{said}, the turns in order: a system message or none, then user and assistant in turn, the assistant"
+            f" last (at most {field.max_chars} characters in all)"
+        )
     labels = "; ".join(
         f"{name} = {field.label_help[name]}" if name in field.label_help else name for name in field.labels
     )

@@ -60,7 +60,7 @@ def _corrected(
         given = values.get(CORRECTED + field.name)
         if given is None:
             corrected[field.name] = _emptied(field, fields) if decision == "edit" else fields[field.name]
-        elif field.type == "text":
+        elif field.is_text:
             if not isinstance(given, str):
                 raise InputError(f"the correction of {field.name!r} is no text")
             text = normal_form(conceal(given)).strip()
@@ -73,7 +73,7 @@ def _corrected(
 
 def _emptied(field: Field, fields: Mapping[str, Any]) -> Any:
     original = fields[field.name]
-    if original and field.type == "text" and field.required:
+    if original and field.is_text and field.required:
         raise InputError(f"the correction of {field.name!r} is empty")
     if field.type == "label":
         raise InputError(f"no label is chosen as the correction of {field.name!r}")

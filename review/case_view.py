@@ -169,7 +169,7 @@ def _beside(task: Task, fields: Mapping[str, Any], other: Mapping[str, Any]) -> 
 def _sides(task: Task, shown: Mapping[str, Any], beside: Mapping[str, Any], word: str) -> Iterator[str]:
     for field in _shown(task):
         value, other = _plain(shown.get(field.name, "")), _plain(beside.get(field.name, ""))
-        note = f"  ({word}{other})" if field.type != "text" and value != other else ""
+        note = f"  ({word}{other})" if not field.is_text and value != other else ""
         yield f"{field.display}: {value}{note}"
 
 

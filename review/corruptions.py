@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from seedgate.review.corrupted_values import changed_value, missing_value, swapped_values
+from seedgate.seeds import text_of
 from seedgate.task import Task
 
 __all__ = ["Corrupted", "Source", "corrupt", "corruptions_of", "mislabelled", "near_label", "truncated"]
@@ -80,12 +82,11 @@ def mislabelled(task: Task, source: Source, label: str | None) -> Corrupted | No
 
 def truncated(task: Task, source: Source, _: Sequence[Source], rng: random.Random) -> Corrupted | None:
     """A text that stops in the middle of a word, as at a limit of tokens; an output if one is text."""
-    for name in _texts(task):
-        text = str(source.fields[name])
+    for name, text in _texts(task, source):
         places = [m.start() for m in _CUT.finditer(text)]
         inside = [at for at in places if LEAST_CUT * len(text) <= at <= MOST_CUT * len(text)]
         if inside:
-            return _changed(source, "truncated", name, text[: rng.choice(inside)])
+            return _answered(task, source, "truncated", name, text[: rng.choice(inside)])
     return None
 
 
@@ -99,7 +100,7 @@ def wrong_number(task: Task, source: Source, _: Sequence[Source], rng: random.Ra
             low = 10 ** (digits - 1) if digits > 1 else 0
             number = rng.choice([n for n in range(low, low + 9) if n != int(match.group())])
             changed = f"{text[: match.start()]}{number}{text[match.end() :]}"
-            return _changed(source, "wrong_number", name, changed)
+            return _answered(task, source, "wrong_number", name, changed)
     return None
 
 
@@ -109,11 +110,11 @@ def negated(task: Task, source: Source, _: Sequence[Source], rng: random.Random)
         match = _NOT.search(text)
         if match:
             changed = f"{text[: match.start()]}{match.group(1)}{text[match.end() :]}"
-            return _changed(source, "negated", name, changed)
+            return _answered(task, source, "negated", name, changed)
         verbs = list(_VERB.finditer(text))
         if verbs:
             at = rng.choice(verbs).end()
-            return _changed(source, "negated", name, f"{text[:at]} not{text[at:]}")
+            return _answered(task, source, "negated", name, f"{text[:at]} not{text[at:]}")
     return None
 
 
@@ -127,30 +128,52 @@ def swapped_name(
             {
                 m.group()
                 for other in others
-                for m in _NAME.finditer(str(other.fields[name]))
+                for m in _NAME.finditer(dict(_answers(task, other)).get(name, ""))
                 if m.group() not in text
             }
         )
         if own and strange:
             match = rng.choice(own)
             changed = f"{text[: match.start()]}{rng.choice(strange)}{text[match.end() :]}"
-            return _changed(source, "swapped_name", name, changed)
+            return _answered(task, source, "swapped_name", name, changed)
     return None
 
 
 def off_topic(task: Task, source: Source, others: Sequence[Source], rng: random.Random) -> Corrupted | None:
     """The answer that belongs to something else."""
-    answers = [name for name, _ in _answers(task, source)]
+    answers = dict(_answers(task, source))
     strange = [
-        other
+        (other.id, said)
         for other in others
-        if other.id != source.id and all(other.fields[n] != source.fields[n] for n in answers)
+        if other.id != source.id
+        and (said := dict(_answers(task, other))).keys() >= answers.keys()
+        and all(said[name] != text for name, text in answers.items())
     ]
     if not answers or not strange:
         return None
-    other = rng.choice(strange)
-    fields = dict(source.fields) | {name: other.fields[name] for name in answers}
-    return Corrupted("off_topic", fields, (source.id, other.id))
+    other, said = rng.choice(strange)
+    fields = dict(source.fields)
+    for name in answers:
+        fields |= _with_answer(task, fields, name, said[name])
+    return Corrupted("off_topic", fields, (source.id, other))
+
+
+def _of_values(make: Callable[..., Any]) -> _Corruption:
+    """A fault in the JSON of an output; what a value is swapped for comes from other sources."""
+
+    def made(task: Task, source: Source, others: Sequence[Source], rng: random.Random) -> Corrupted | None:
+        for field_ in task.outputs:
+            if field_.type == "json":
+                text = text_of(task, source.fields)
+                values = [
+                    field_.value(other.fields[field_.name]) for other in others if other.id != source.id
+                ]
+                wrong = make(field_.json_schema, field_.value(source.fields[field_.name]), values, text, rng)
+                if wrong is not None:
+                    return _changed(source, make.__name__, field_.name, field_.content(wrong))
+        return None
+
+    return made
 
 
 _OF_ANSWERS: dict[_Corruption, float] = {
@@ -162,9 +185,17 @@ _OF_ANSWERS: dict[_Corruption, float] = {
 }
 
 
+_OF_JSON: dict[_Corruption, float] = {
+    _of_values(changed_value): 0.5,
+    _of_values(missing_value): 0.25,
+    _of_values(swapped_values): 0.25,
+}
+
+
 def corruptions_of(task: Task) -> Mapping[_Corruption, float]:
     """The corruptions that suit a task without label, and how often each is wanted."""
-    return _OF_ANSWERS if any(field.type == "text" for field in task.outputs) else {}
+    kinds = {field.type for field in task.outputs}
+    return (_OF_ANSWERS if kinds & {"text", "chat"} else {}) | (_OF_JSON if "json" in kinds else {})
 
 
 def corrupt(task: Task, source: Source, others: Sequence[Source], rng: random.Random) -> Corrupted | None:
@@ -202,14 +233,33 @@ def _relabelled(task: Task, source: Source, corruption: str, label: str) -> Corr
     return None if field_ is None else _changed(source, corruption, field_.name, label)
 
 
-def _texts(task: Task) -> list[str]:
-    return [f.name for f in (*task.outputs, *task.inputs) if f.type == "text"]
+def _texts(task: Task, source: Source) -> Iterator[tuple[str, str]]:
+    """Texts that can be cut off, outputs first."""
+    yield from _answers(task, source)
+    for field_ in task.inputs:
+        if field_.type == "text":
+            yield field_.name, str(source.fields[field_.name])
 
 
 def _answers(task: Task, source: Source) -> Iterator[tuple[str, str]]:
+    """Name of an output and what it says in words: of a chat, its last turn."""
     for field_ in task.outputs:
-        if field_.type == "text" and source.fields[field_.name]:
+        if field_.type == "chat":
+            yield field_.name, task.messages(source.fields)[-1]["content"]
+        elif field_.type == "text" and source.fields[field_.name]:
             yield field_.name, str(source.fields[field_.name])
+
+
+def _answered(task: Task, source: Source, corruption: str, name: str, text: str) -> Corrupted:
+    return Corrupted(corruption, _with_answer(task, source.fields, name, text), (source.id,))
+
+
+def _with_answer(task: Task, fields: Mapping[str, Any], name: str, text: str) -> dict[str, Any]:
+    """The fields with another text where `_answers` found one, or in an input."""
+    if task.chat_field is None:
+        return {**fields, name: text}
+    *said, last = task.messages(fields)
+    return {**fields, name: task.chat_field.content([*said, last | {"content": text}])}
 
 
 def _changed(source: Source, corruption: str, name: str, value: Any) -> Corrupted:

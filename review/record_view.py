@@ -59,6 +59,12 @@ _MEND: dict[Purpose, str] = {
     "seeds": "When you edit or reject: for whoever looks after the seeds.",
 }
 
+# How a text must be written so that it can be read back.
+_HOW: dict[str, str] = {
+    "json": " It must stay valid JSON with the same fields.",
+    "chat": " Each turn begins with User: or Assistant:, and each further line of a turn with | and a space.",
+}
+
 REASON_TEXTS: dict[Reason, str] = {
     "wrong_label": "Wrong label",
     "wrong_fact": "Wrong fact or answer",
@@ -124,8 +130,8 @@ def _correction(field: Field) -> QuestionSpec:
     return QuestionSpec(
         CORRECTED + field.name,
         f"{field.display}, corrected",
-        "text" if field.type == "text" else "multilabel" if field.type == "multilabel" else "label",
-        description="Pre-filled with what is there. Change it, and choose Edit above.",
+        "text" if field.is_text else "multilabel" if field.type == "multilabel" else "label",
+        description=f"Pre-filled with what is there. Change it, and choose Edit above.{_HOW.get(field.type, '')}",
         options=tuple(
             Option(label, reveal(label), field.label_help.get(label, "")[:MAX_DESCRIPTION])
             for label in field.labels
@@ -190,14 +196,14 @@ def _comparison(task: Task, fields: Mapping[str, Any], nearest: Mapping[str, Any
     """The nearest seed, and in what words the example differs from it."""
     for field in (*task.inputs, *task.outputs):
         here, there = _plain(fields[field.name]), _plain(nearest.get(field.name, ""))
-        other = field.type != "text" and here != there
+        other = not field.is_text and here != there
         yield f"{field.display}: {there}" + (f"  (here: {', '.join(here.split(chr(10)))})" if other else "")
     yield from differences(task, nearest, fields, "What differs")
 
 
 def differences(task: Task, before: Mapping[str, Any], after: Mapping[str, Any], title: str) -> Iterator[str]:
     """For each text of `after` that is worth comparing, a paragraph with what changed against `before`."""
-    texts = [field for field in (*task.inputs, *task.outputs) if field.type == "text"]
+    texts = [field for field in (*task.inputs, *task.outputs) if field.is_text]
     for field in texts:
         changed = word_diff(_plain(before.get(field.name, "")), _plain(after.get(field.name, "")))
         if changed:
@@ -250,7 +256,7 @@ def _shows_as(value: Any) -> Any:
 def suggestions(task: Task, fields: Mapping[str, Any]) -> dict[str, Any]:
     """What pre-fills the corrections: question name to value, empty ones left out."""
     shown = {
-        field.name: reveal(fields[field.name]) if field.type == "text" else fields[field.name]
+        field.name: reveal(fields[field.name]) if field.is_text else fields[field.name]
         for field in task.fields
     }
     return {CORRECTED + name: value for name, value in shown.items() if value}

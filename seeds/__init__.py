@@ -1,7 +1,7 @@
 """Seeds: what an example is, reading, checking, verifying them, and the evaluation lock."""
 
 from seedgate.seeds.checking import check, check_workspace
-from seedgate.seeds.columns import column_values
+from seedgate.seeds.columns import column_values, json_values
 from seedgate.seeds.content import output_of, text_of
 from seedgate.seeds.creation import create_workspace, example_workspace
 from seedgate.seeds.embedding import Embedder, open_embedder
@@ -41,6 +41,7 @@ __all__ = [
     "create_workspace",
     "evaluation_set",
     "example_workspace",
+    "json_values",
     "lock",
     "locked_bound",
     "open_embedder",

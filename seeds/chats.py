@@ -1,8 +1,9 @@
 """Rows that are chats: OpenAI's `messages`, ShareGPT's `conversations`.
 
-One exchange becomes the columns `system`, `user` and `assistant`, which are mapped to the task's fields as any
-others are. OpenAI's form: developers.openai.com/api/docs/guides/fine-tuning; ShareGPT's as FastChat and Axolotl
-read it: `from` is human, gpt or system.
+Where the task's example is a chat, its turns stay together, spelled as `role` and `content`. Else one exchange
+becomes the columns `system`, `user` and `assistant`, which are mapped to the task's fields as any others are. OpenAI's
+form: developers.openai.com/api/docs/guides/fine-tuning; ShareGPT's as FastChat and Axolotl read it: `from` is human,
+gpt or system.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from seedgate.seeds.rows import Problem, RawRow
 
-__all__ = ["TURNS", "with_turns"]
+__all__ = ["TURNS", "with_messages", "with_turns"]
 
 TURNS = ("system", "user", "assistant")
 """The columns that a chat becomes."""
@@ -27,19 +28,15 @@ def with_turns(row: RawRow | Problem) -> RawRow | Problem:
     name = next((name for name in _LISTS if _is_chat(row.values.get(name))), None)
     if name is None:
         return row
-    turns: list[tuple[str, str]] = []
-    for turn in row.values[name]:
-        role, text = _turn(turn)
-        if role not in TURNS or text is None:
-            return Problem(
-                row.place, f"{name}: a turn that is no text of system, user or assistant: {_shown(turn)}"
-            )
-        turns.append((role, text))
+    turns = _turns(row.values[name])
+    if isinstance(turns, str):
+        return Problem(row.place, f"{name}: {turns}")
     roles = [role for role, _ in turns if role != "system"]
     if roles != ["user", "assistant"] or [role for role, _ in turns[1:]].count("system"):
         return Problem(
             row.place,
-            f"{name}: {len(roles)} turns; an example is one question with its answer: make a row of each exchange",
+            f"{name}: {len(roles)} turns; an example is one question with its answer: make a row of each exchange,"
+            " or a task of chats (--task chat)",
         )
     rest = {key: value for key, value in row.values.items() if key != name}
     columns = {role: text for role, text in turns if role != "system" or text.strip()}
@@ -47,6 +44,40 @@ def with_turns(row: RawRow | Problem) -> RawRow | Problem:
     if twice:
         return Problem(row.place, f"{name}: the row has a column {twice[0]!r} besides")
     return RawRow(row.place, columns | rest)
+
+
+def with_messages(row: RawRow | Problem, field: str) -> RawRow | Problem:
+    """The row with its chat under the name of the task's field, each turn an object of role and content.
+
+    A `system` column beside it, as some of ShareGPT's rows have, is the system's message.
+    """
+    if isinstance(row, Problem):
+        return row
+    name = next((name for name in (field, *_LISTS) if _is_chat(row.values.get(name))), None)
+    if name is None:
+        return row
+    turns = _turns(row.values[name])
+    if isinstance(turns, str):
+        return Problem(row.place, f"{name}: {turns}")
+    rest = {key: value for key, value in row.values.items() if key != name}
+    if field in rest:
+        return Problem(row.place, f"{name}: the row has a column {field!r} besides")
+    system = rest.get("system")
+    if isinstance(system, str) and turns[0][0] != "system":
+        del rest["system"]
+        turns = [*([("system", system)] if system.strip() else []), *turns]
+    return RawRow(row.place, {field: [{"role": role, "content": text} for role, text in turns]} | rest)
+
+
+def _turns(chat: list[dict[str, Any]]) -> list[tuple[str, str]] | str:
+    """Role and text of each turn; what is wrong, if one has no such."""
+    turns = []
+    for turn in chat:
+        role, text = _turn(turn)
+        if role not in TURNS or text is None:
+            return f"a turn that is no text of system, user or assistant: {_shown(turn)}"
+        turns.append((role, text))
+    return turns
 
 
 def _is_chat(value: Any) -> bool:

@@ -1,12 +1,16 @@
-"""The values of one column of a source: how `init` learns the labels of a classification task."""
+"""The values of one column of a source: how `init` learns the labels, or the JSON fields, of a task."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from seedgate.errors import InputError
 from seedgate.seeds.rows import Problem
 from seedgate.seeds.sources import open_source
+from seedgate.shown import read_json
 
-__all__ = ["column_values"]
+__all__ = ["column_values", "json_values"]
 
 _MOST = 1000
 
@@ -36,3 +40,29 @@ def column_values(source: str, column: str, *, split: str = "train") -> list[str
         what = f"only the label {next(iter(found))!r}" if found else "no rows"
         raise InputError(f"{source}: holds {what}", hint="give examples of at least two labels")
     return list(found)
+
+
+def json_values(source: str, column: str, *, split: str = "train") -> list[Mapping[str, Any]]:
+    """The JSON objects of `column`, given as objects or as text.
+
+    Raises:
+        InputError: A row is broken, or has no object there; it names the row.
+    """
+    found: list[Mapping[str, Any]] = []
+    for row in open_source(source, split=split):
+        if isinstance(row, Problem):
+            raise InputError(f"{row.place}: {row.what}")
+        value = row.values.get(column, row.values.get("assistant"))
+        if isinstance(value, str):
+            try:
+                value = read_json(value)
+            except InputError as error:
+                raise InputError(f"{row.place}: {error.message}") from None
+        if not isinstance(value, Mapping):
+            known = ", ".join(map(str, row.values))
+            raise InputError(
+                f"{row.place}: no JSON object there (columns: {known})",
+                hint="name the column with --map COLUMN=data",
+            )
+        found.append(value)
+    return found

@@ -20,7 +20,7 @@ from seedgate.seeds.configfile import config_text
 from seedgate.seeds.reading import read_examples
 from seedgate.seeds.signoff import added
 from seedgate.task import Task
-from seedgate.workspace import CONFIG_NAME, Workspace
+from seedgate.workspace import CONFIG_NAME, Workspace, task_files
 
 __all__ = ["create_workspace", "example_workspace"]
 
@@ -68,7 +68,7 @@ def create_workspace(
     tables["review"] = {"reviewers": list(reviewers)} | tables.get("review", {})
     with _built_beside(root) as folder:
         _write(folder / CONFIG_NAME, config_text(name, task, tables))
-        _bring_class(root, folder, task)
+        _bring_files(root, folder, task)
         _write(folder / "guidelines.md", guidelines)
         (folder / ".seedgate").mkdir(mode=0o700)
         # Ignores itself, too: what a person keeps in `.gitignore` stays theirs.
@@ -76,8 +76,8 @@ def create_workspace(
         with Workspace(folder) as staged:
             staged.guidelines()
             checked = _checked(staged.task, seeds)
-            _write(staged.seeds_path, _lines(checked))
-            _write(staged.eval_path, _lines(_checked(staged.task, evaluation)))
+            _write(staged.seeds_path, _lines(staged.task, checked))
+            _write(staged.eval_path, _lines(staged.task, _checked(staged.task, evaluation)))
             _first_events(staged, name, checked, simulated_reviewer)
     return Workspace(root)
 
@@ -137,14 +137,14 @@ def _named(folder: Path, root: Path) -> Iterator[None]:
         raise type(error)(error.message.replace(str(folder), str(root)), hint=error.hint) from error
 
 
-def _bring_class(root: Path, folder: Path, task: Mapping[str, Any]) -> None:
-    """A task that is a Python class has its file in the workspace; from `root`, else the current folder."""
-    name = str(task.get("class", "")).partition(":")[0]
-    for place in (root, Path.cwd()) if name and Path(name).name == name else ():
-        if (place / name).is_file():
-            with os_errors(place / name, "copying"):
-                shutil.copyfile(place / name, folder / name)
-            return
+def _bring_files(root: Path, folder: Path, task: Mapping[str, Any]) -> None:
+    """What a task names, a class's file or a schema, lies in the workspace; from `root`, else the current folder."""
+    for name in task_files(task):
+        found = (place / name for place in (root, Path.cwd()) if Path(name).name == name)
+        path = next((path for path in found if path.is_file()), None)
+        if path is not None:
+            with os_errors(path, "copying"):
+                shutil.copyfile(path, folder / name)
 
 
 def _refuse_workspace(root: Path) -> None:
@@ -176,8 +176,13 @@ def _write(path: Path, text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
-def _lines(examples: Sequence[Example]) -> str:
-    rows = (example.fields | ({"tags": list(example.tags)} if example.tags else {}) for example in examples)
+def _lines(task: Task, examples: Sequence[Example]) -> str:
+    """As people write rows: JSON and chats as the values that they are."""
+    rows = (
+        {field.name: field.value(example.fields[field.name]) for field in task.fields}
+        | ({"tags": list(example.tags)} if example.tags else {})
+        for example in examples
+    )
     return "".join(canonical_json(row) + "\n" for row in rows)
 
 

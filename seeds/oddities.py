@@ -15,9 +15,8 @@ __all__ = ["oddities"]
 def oddities(seeds: Sequence[Example], task: Task) -> Iterator[Finding]:
     """A warning for each row and kind of character."""
     for seed in seeds:
-        for field in task.fields:
-            value = seed.fields.get(field.name)
-            for what in _odd(value) if isinstance(value, str) and field.type == "text" else ():
+        for field, text in task.texts(seed.fields):
+            for what in _odd(text):
                 yield Finding(
                     code="oddity",
                     severity="warning",

@@ -101,11 +101,10 @@ def personal_in(text: str) -> list[Personal]:
 
 
 def personal_data(example: Example, task: Task) -> Iterator[tuple[str, Personal]]:
-    """Name of the text field and what it holds."""
-    for field in task.fields:
-        if field.type == "text":
-            for each in personal_in(str(example.fields.get(field.name, ""))):
-                yield field.name, each
+    """Name of the field and what a text in it holds."""
+    for field, text in task.texts(example.fields):
+        for each in personal_in(text):
+            yield field.name, each
 
 
 def personal_habits(seeds: Sequence[Example], task: Task) -> frozenset[Kind]:

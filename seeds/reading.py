@@ -13,6 +13,7 @@ from seedgate.errors import InputError
 from seedgate.records import Example
 from seedgate.seeds.rows import Problem, RawRow
 from seedgate.seeds.sources import open_source
+from seedgate.shown import read_json
 from seedgate.task import Field, Task
 
 __all__ = ["ColumnUse", "Progress", "column_uses", "read_examples"]
@@ -55,7 +56,7 @@ def read_examples(
     problems: list[Problem] = []
     count = 0
     try:
-        for count, row in enumerate(open_source(source, split=split), 1):
+        for count, row in enumerate(open_source(source, split=split, chat=_chat(task)), 1):
             problem = _take(row, columns, examples)
             if problem is not None:
                 problems.append(problem)
@@ -99,9 +100,14 @@ def column_uses(
     Args: as for `read_examples`, which says whether the rows fit.
     """
     columns = _Columns(task, mapping or {}, tags_column)
-    row = next((row for row in open_source(source, split=split) if isinstance(row, RawRow)), None)
+    rows = open_source(source, split=split, chat=_chat(task))
+    row = next((row for row in rows if isinstance(row, RawRow)), None)
     values = row.values.items() if row is not None else ()
     return [ColumnUse(column, columns.target(column), _shown(str(value))) for column, value in values]
+
+
+def _chat(task: Task) -> str | None:
+    return task.chat_field.name if task.chat_field else None
 
 
 def _take(row: RawRow | Problem, columns: _Columns, examples: dict[str, Example]) -> Problem | None:
@@ -205,6 +211,8 @@ class _Columns:
             return ""
         if cells and field.type == "multilabel":
             return _list(value)
+        if cells and field.type == "chat" and isinstance(value, str) and value.lstrip().startswith("["):
+            return read_json(value)
         return value
 
     def _near(self, name: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from seedgate.canonical import strict_loads
 from seedgate.errors import InputError
-from seedgate.seeds.chats import with_turns
+from seedgate.seeds.chats import with_messages, with_turns
 from seedgate.seeds.columnar import dataset_rows, parquet_rows
 from seedgate.seeds.rows import Problem, RawRow
 
@@ -31,8 +31,12 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
-def open_source(source: str, *, split: str) -> Iterator[RawRow | Problem]:
+def open_source(source: str, *, split: str, chat: str | None = None) -> Iterator[RawRow | Problem]:
     """The rows of a file, a saved dataset's folder, or a dataset of the Hugging Face hub.
+
+    Args:
+        source: See `read_examples`, as for `split`.
+        chat: The field of the task that holds whole chats, if it has one.
 
     Raises:
         InputError: There is no such thing, or nothing here reads it.
@@ -41,7 +45,8 @@ def open_source(source: str, *, split: str) -> Iterator[RawRow | Problem]:
         raise InputError(
             "the name of a source of examples is empty", hint="give a file, a folder or a dataset"
         )
-    return map(with_turns, _rows(source, Path(source), split))
+    rows = _rows(source, Path(source), split)
+    return map(with_turns, rows) if chat is None else (with_messages(row, chat) for row in rows)
 
 
 def _rows(source: str, path: Path, split: str) -> Iterator[RawRow | Problem]:

@@ -24,6 +24,10 @@ GUIDELINES = """# Guidelines for reviewers
 """
 
 
+# Limits made for labels and sentences would cut JSON and conversations off.
+_LONG_ANSWERS = {"generation": {"max_tokens": 512}, "evaluation": {"max_tokens": 256}}
+
+
 def init(
     folder: Annotated[Path, typer.Argument(help="The new workspace's folder.")],
     seeds: Annotated[
@@ -33,9 +37,14 @@ def init(
     evaluation: Annotated[
         str | None, typer.Option("--eval", help="Evaluation examples, disjoint from the seeds.")
     ] = None,
-    task: Annotated[str, typer.Option(help="Preset: classification or instruction.")] = "classification",
+    task: Annotated[
+        str, typer.Option(help="Preset: classification, instruction, chat or extraction.")
+    ] = "classification",
     task_file: Annotated[
         Path | None, typer.Option(help="A TOML file with the whole [task] table, instead of --task.")
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="For extraction: a JSON Schema of what is extracted; it is copied.")
     ] = None,
     example: Annotated[str | None, typer.Option(help="A shipped example instead: support-desk.")] = None,
     mapping: Annotated[
@@ -54,8 +63,10 @@ def init(
 ) -> None:
     """Make a workspace from a verified baseline.
 
-    Rows may be Alpaca's (instruction, input, output), or one exchange of OpenAI's `messages` or ShareGPT's
-    `conversations`: those become the columns system, user and assistant. --dry-run shows what becomes of each column.
+    Rows may be Alpaca's (instruction, input, output), or OpenAI's `messages` or ShareGPT's `conversations`: whole
+    chats with --task chat, else one exchange, which becomes the columns system, user and assistant. For extraction
+    the fields of the JSON are learnt from the seeds, unless --schema names them. --dry-run shows what becomes of each
+    column.
 
     Examples:
 
@@ -64,6 +75,10 @@ def init(
     seedgate init bank --seeds seeds.csv --eval test.csv --map category=label
 
     seedgate init helper --task instruction --seeds chats.jsonl --map system= --dry-run
+
+    seedgate init talk --task chat --seeds sharegpt.json
+
+    seedgate init invoices --task extraction --seeds rows.jsonl --schema invoice.json
     """
     from seedgate.seeds import create_workspace, example_workspace
 
@@ -81,6 +96,10 @@ def init(
             raise InputError("no seeds given", hint="pass --seeds FILE, or --example support-desk")
         columns = _mapping(mapping or [])
         table = _task_table(folder, task, task_file, seeds, columns)
+        if schema is not None:
+            table["schema"] = _schema(table, schema)
+        elif table.get("preset") == "extraction" and "schema" not in table:
+            table["schema"] = _inferred(seeds, columns)
         rows, measured = _read(folder, table, seeds, evaluation, columns)
         text = _text(guidelines) if guidelines else GUIDELINES
         if dry_run:
@@ -95,6 +114,7 @@ def init(
             guidelines=text.replace("{instructions}", table.get("instructions", "")),
             reviewers=reviewers,
             simulated_reviewer=simulated_reviewer,
+            settings=_LONG_ANSWERS if table.get("preset") in ("chat", "extraction") else None,
         )
     with ws:
         count, measured_count = ws.ledger.count("seed.added"), _lines(ws.eval_path)
@@ -167,12 +187,45 @@ def _task_table(
         if not isinstance(table, dict):
             raise InputError(f"{task_file}: 'task' is no table", hint="write [task] and its keys below it")
         return {"name": name} | table
-    if preset != "classification":
+    if preset != "classification":  # a preset, or FILE.py:CLASS
         return {"preset": preset, "name": name}
     from seedgate.seeds import column_values
 
     label = next((c for c, field in columns.items() if field == "label"), "label")
     return {"preset": preset, "name": name, "labels": column_values(seeds, label)}
+
+
+def _schema(table: dict[str, Any], path: Path) -> Any:
+    if table.get("preset") != "extraction":
+        raise InputError("--schema goes with --task extraction")
+    from seedgate.canonical import strict_loads
+    from seedgate.json_schema import closed_schema
+
+    try:
+        found = strict_loads(_text(path))
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: holds no JSON Schema")
+    try:
+        return closed_schema(found)  # without defaults, whose null has no form in TOML
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _inferred(seeds: str, columns: dict[str, str]) -> dict[str, Any]:
+    """The table of names and types that the seeds' JSON fits."""
+    from seedgate.seeds import json_values
+    from seedgate.seeds.schema_learning import inferred
+
+    column = next((c for c, field in columns.items() if field == "data"), "data")
+    try:
+        return inferred(json_values(seeds, column))
+    except InputError as error:
+        raise InputError(
+            f"{seeds}: column {column!r}: {error.message}",
+            hint=error.hint or "name a JSON Schema with --schema",
+        ) from None
 
 
 def _read(
@@ -186,10 +239,10 @@ def _read(
 
 
 def _task(folder: Path, table: dict[str, Any]) -> Any:
-    from seedgate.workspace import load_task
+    from seedgate.workspace import load_task, task_files
 
-    file = str(table.get("class", "")).partition(":")[0]
-    return load_task(folder.resolve() if (folder / file).is_file() else Path.cwd(), table)
+    beside = all((folder / name).is_file() for name in task_files(table))
+    return load_task(folder.resolve() if beside else Path.cwd(), table)
 
 
 def verify(

@@ -41,7 +41,7 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
 
 
 class BoilerplateFilter:
-    """Checks the text fields against patterns that no seed has there.
+    """Checks what somebody wrote against patterns that no seed has there.
 
     Args:
         seeds: The verified seeds.
@@ -50,8 +50,9 @@ class BoilerplateFilter:
     name = "boilerplate"
 
     def __init__(self, task: Task, seeds: Iterable[Example]) -> None:
-        fields = [field.name for field in task.fields if field.type == "text"]
-        texts = [(name, _plain(seed.fields.get(name, ""))) for seed in seeds for name in fields]
+        self._task = task
+        names = [field.name for field in task.fields if field.is_text]
+        texts = [(field.name, _plain(text)) for seed in seeds for field, text in task.texts(seed.fields)]
         habits = {
             (name, reason)
             for name, text in texts
@@ -60,15 +61,16 @@ class BoilerplateFilter:
         }
         self._asked = [
             (name, reason, pattern)
-            for name in fields
+            for name in names
             for reason, pattern in _PATTERNS.items()
             if (name, reason) not in habits
         ]
 
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
         """See `Filter.check`."""
+        texts = [(field.name, _plain(text)) for field, text in self._task.texts(example.fields)]
         for name, reason, pattern in self._asked:
-            found = pattern.search(_plain(example.fields.get(name, "")))
+            found = next((hit for own, text in texts if own == name and (hit := pattern.search(text))), None)
             if found:
                 return Drop(self.name, reason, f"{name}: {found.group()[:60]!r}")
         return None

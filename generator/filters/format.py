@@ -68,13 +68,12 @@ def _in_emoji(text: str, i: int) -> bool:
 
 
 class FormatFilter:
-    """Checks the text fields; numbering, quotes and labels only in inputs, since an output may be a list."""
+    """Checks what somebody wrote; numbering, quotes and labels only in inputs, since an output may be a list."""
 
     name = "format"
 
     def __init__(self, task: Task) -> None:
-        self._texts = [field.name for field in task.fields if field.type == "text"]
-        self._inputs = {field.name for field in task.inputs}
+        self._task = task
         said = [task.instructions, task.audience]
         labels = [field for field in task.fields if field.labels]
         said += [text for field in labels for text in field.label_help.values()]
@@ -85,10 +84,9 @@ class FormatFilter:
 
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
         """See `Filter.check`."""
-        for name in self._texts:
-            text = str(example.fields.get(name, ""))
-            for reason, detail in self._faults(text, is_input=name in self._inputs):
-                return Drop(self.name, reason, f"{name}: {detail}")
+        for field, text in self._task.texts(example.fields):
+            for reason, detail in self._faults(text, is_input=field.role == "input"):
+                return Drop(self.name, reason, f"{field.name}: {detail}")
         return None
 
     def accept(self, example: Example) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from seedgate.generator.filters.base import Drop
 from seedgate.records import Example
-from seedgate.task import Task
+from seedgate.task import Field, Task
 
 __all__ = ["LanguageFilter"]
 
@@ -35,15 +35,16 @@ class LanguageFilter:
     name = "language"
 
     def __init__(self, task: Task, seeds: Iterable[Example]) -> None:
-        self._fields = [field.name for field in task.fields if field.type == "text"]
+        # Of JSON only bits and pieces are texts, too short to tell a language from another.
+        self._fields = [field for field in task.fields if field.type in ("text", "chat")]
         self._seeds: list[Example] | None = list(seeds)
-        self._known: dict[str, set[str]] = {name: set() for name in self._fields}
+        self._known: dict[str, set[str]] = {field.name: set() for field in self._fields}
 
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
         """See `Filter.check`."""
         known = self._languages()
-        for name in self._fields:
-            text = str(example.fields.get(name, ""))
+        for field in self._fields:
+            name, text = field.name, _text(field, example)
             if not known[name] or _letters(text) < LEAST_LETTERS:
                 continue
             ranked = [(RELATIVES.get(each, each), chance) for each, chance in _identifier().rank(text)]
@@ -63,14 +64,18 @@ class LanguageFilter:
     def _languages(self) -> dict[str, set[str]]:
         """Found out when first needed: loading what tells languages takes a moment."""
         for seed in self._seeds or ():
-            for name in self._fields:
-                text = str(seed.fields.get(name, ""))
+            for field in self._fields:
+                name, text = field.name, _text(field, seed)
                 if _letters(text) >= LEAST_LETTERS:
                     language, probability = _identifier().classify(text)
                     if probability >= SURE:
                         self._known[name].add(RELATIVES.get(language, language))
         self._seeds = None
         return self._known
+
+
+def _text(field: Field, example: Example) -> str:
+    return "\n".join(field.texts(example.fields.get(field.name, "")))
 
 
 def _letters(text: str) -> int:

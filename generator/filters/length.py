@@ -38,7 +38,7 @@ def runs_in_circles(text: str) -> bool:
 
 
 class LengthFilter:
-    """The least number of words holds for required text inputs; limits and loops for every text field.
+    """The least number of words holds for required text inputs; limits and loops for every text.
 
     Args:
         min_words: Fewest words of a required input.
@@ -48,15 +48,15 @@ class LengthFilter:
 
     def __init__(self, task: Task, min_words: int) -> None:
         self._min_words = min_words
-        self._fields = [field for field in task.fields if field.type == "text"]
+        self._task = task
 
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
         """See `Filter.check`."""
-        for field in self._fields:
-            text = str(example.fields.get(field.name, ""))
-            words = len(text.split())
-            if field.role == "input" and field.required and words < self._min_words:
+        for field in self._task.inputs:
+            words = len(str(example.fields.get(field.name, "")).split())
+            if field.type == "text" and field.required and words < self._min_words:
                 return Drop(self.name, "short", f"{field.name}: {words} words")
+        for field, text in self._task.texts(example.fields):
             if len(text) > field.max_chars:
                 return Drop(self.name, "long", f"{field.name}: {len(text)} characters")
             if runs_in_circles(text):

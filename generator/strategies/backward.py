@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import cycle
 
 from seedgate.generator.rendering import Wording
-from seedgate.generator.strategies.asking import Ask, Context
+from seedgate.generator.strategies.asking import Ask, Context, UnsuitedError
 from seedgate.generator.strategies.decks import Deck
 from seedgate.records import Example
 
@@ -21,6 +21,8 @@ __all__ = ["backward"]
 
 def backward(context: Context) -> Iterator[Ask]:
     """Each answer of the seeds in turn."""
+    if context.task.chat_field is not None:
+        raise UnsuitedError("it needs an answer apart from what is asked, which a chat has not")
     names = tuple(dict.fromkeys([*context.fixed, *(field.name for field in context.task.outputs)]))
     groups = context.grouped(names)
     context.rng.shuffle(groups)

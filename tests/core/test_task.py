@@ -108,7 +108,7 @@ def test_a_wrong_table_is_answered_with_what_to_write(table: dict[str, Any], com
     [
         ([Q], "at least one input and one output"),
         ([Q, A, A], "two fields have the same name"),
-        ([Q, A | {"type": "json"}], "type 'json' is not supported yet"),
+        ([Q, A | {"type": "json"}], "a json field needs a schema"),
         ([Q, A | {"labels": ["x", "y"]}], "labels are for label and multilabel fields"),
         ([Q | {"min_chars": 9, "max_chars": 3}, A], "min_chars must lie between 0 and max_chars"),
         ([Q, {"name": "tags", "role": "output"}], "field name 'tags' is taken by seedgate itself"),
@@ -246,6 +246,117 @@ def test_the_hash_changes_with_the_declaration_only() -> None:
     assert Task.from_config(TOPICS).hash != Task.from_config(TOPICS | {"instructions": "Other."}).hash
 
 
+# -- JSON and chats ----------------------------------------------------------------------------------
+
+BILLS = {"preset": "extraction", "name": "bills", "schema": {"total": "number", "to": "string?"}}
+CHAT = {"preset": "chat", "name": "talk"}
+TALK = [
+    {"role": "system", "content": "Be kind."},
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Hello\nthere"},
+    {"role": "user", "content": "Bye"},
+    {"role": "assistant", "content": "Bye, bye."},
+]
+
+
+def test_an_extraction_task_has_a_text_and_json() -> None:
+    task = Task.from_config(BILLS)
+    assert [(f.name, f.role, f.type) for f in task.fields] == [
+        ("text", "input", "text"),
+        ("data", "output", "json"),
+    ]
+    assert task.metric == "field_f1"
+    given = {"text": "4 to Ann", "data": {"to": "Ann", "total": 4.0}}
+    fields = task.validate_fields(given)
+    assert fields["data"] == '{\n  "to": "Ann",\n  "total": 4\n}'
+    assert (
+        task.validate_fields(fields)
+        == fields
+        == task.validate_fields(given | {"data": '{"total": 4, "to": "Ann"}'})
+    )
+    assert task.completion(fields) == '{"to": "Ann", "total": 4}'
+    jsonschema.validate(given, task.json_schema())
+
+
+@pytest.mark.parametrize(
+    ("answer", "score", "exact"),
+    [
+        ('{"to": "Ann", "total": 4}', 1, True),
+        (' {"total": 4.0, "to": "Ann"}\n', 1, True),
+        ('{"total": 4}', 2 / 3, False),
+        ('{"total": 5, "to": "Ann"}', 0.5, False),
+        ('{"total": 4, "to": "Ann", "vat": 1}', 0.8, False),
+        ('{"total": 4, "total": 4, "to": "Ann"}', 0, False),
+        ("4 to Ann", 0, False),
+    ],
+)
+def test_json_gets_the_agreement_of_its_values(answer: str, score: float, exact: bool) -> None:
+    task = Task.from_config(BILLS)
+    fields = task.validate_fields({"text": "x", "data": {"to": "Ann", "total": 4}})
+    assert task.score(fields, answer) == pytest.approx(score)
+    assert task.exact(fields, answer) is exact
+
+
+def test_a_chat_task_has_messages_and_trains_every_answer() -> None:
+    task = Task.from_config(CHAT)
+    fields = task.validate_fields({"messages": TALK})
+    assert task.messages(fields) == TALK
+    assert task.validate_fields(fields) == fields
+    assert task.training_rows(fields) == [
+        {"prompt": TALK[:2], "completion": TALK[2:3]},
+        {"prompt": TALK[:4], "completion": TALK[4:]},
+    ]
+    assert task.completion(fields) == "Bye, bye."
+    assert task.prompt(fields) == "System: Be kind.\nUser: Hi\nAssistant: Hello\n| there\nUser: Bye"
+    assert (task.metric, task.choices) == ("token_f1", None)
+    jsonschema.validate({"messages": TALK}, task.json_schema())
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        (BILLS | {"schema": {}}, "field 'data': a json field needs a schema"),
+        (BILLS | {"schema": {"a": "text"}}, "schema, a: 'text' is no type"),
+        (BILLS | {"schema": "bill.json"}, "'bill.json' is a file's name, which only a workspace can have"),
+        (CHAT | {"prompt_template": "{messages}"}, "leave templates out"),
+        (CHAT | {"schema": {"a": "string"}}, "unknown key 'schema'"),
+    ],
+)
+def test_a_wrong_preset_of_json_or_chats_is_named(table: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        Task.from_config(table)
+
+
+def test_a_chat_stands_alone_and_is_an_output() -> None:
+    chat = {"name": "c", "role": "output", "type": "chat"}
+    with pytest.raises(ConfigError, match="a chat is a task's only field"):
+        custom(Q, chat)
+    with pytest.raises(ConfigError, match="its role is output"):
+        custom(chat | {"role": "input"})
+
+
+@pytest.mark.parametrize(
+    ("table", "fields", "complaint"),
+    [
+        (BILLS, {"text": "x", "data": {"total": "4"}}, "field 'data': total: \"4\" is no number"),
+        (BILLS, {"text": "x", "data": float("nan")}, "field 'data': nan is not a JSON number"),
+        (BILLS, {"text": "x", "data": '{"total": 1' + " " * 20_000 + "}"}, "at most 4000 are allowed"),
+        (
+            BILLS,
+            {"text": "x", "data": {"total": 1, "to": "y" * 5000}},
+            "field 'data' has 50.. characters; at most 4000",
+        ),
+        (BILLS, {"text": "x"}, "field 'data' is missing"),
+        (CHAT, {"messages": 3}, "field 'messages': a list of messages is needed, found int"),
+        (CHAT, {"messages": TALK[:2]}, "a chat ends with an answer"),
+        (CHAT, {"messages": []}, "the chat has no turns"),
+    ],
+)
+def test_a_wrong_value_of_json_or_a_chat_is_named(table: Any, fields: Any, complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        Task.from_config(table).validate_fields(fields)
+
+
 @given(st.dictionaries(st.sampled_from(["a", "b"]), st.text(max_size=20)))
 def test_filling_a_template_never_reads_values_as_templates(values: dict[str, str]) -> None:
     expected = "<" + values.get("a", "{a}") + "|" + values.get("b", "{b}") + "|{c}>"
@@ -258,6 +369,10 @@ def test_a_fields_title_is_made_from_its_name() -> None:
 
 
 # -- tasks from classes ------------------------------------------------------------------------------
+
+
+class Moment(BaseModel):
+    day: str = ModelField(pattern="x")
 
 
 class Ticket(BaseModel):
@@ -288,6 +403,50 @@ def test_settings_override_what_the_class_says() -> None:
     assert Task.from_class(Ticket, name="t", prompt_template="{text}").prompt({"text": "Hi"}) == "Hi"
 
 
+class Line(BaseModel):
+    what: str
+    price: Annotated[float, ModelField(ge=0)]
+    unit: Literal["piece", "kg"] = "piece"
+
+
+class Receipt(BaseModel):
+    """Read a receipt."""
+
+    text: str = ModelField(json_schema_extra={"role": "input"}, max_length=200)
+    lines: list[Line] = ModelField(json_schema_extra={"role": "output"}, title="The lines")
+
+
+def test_a_class_in_a_class_is_json_and_a_role_can_stand_in_the_schemas_extra() -> None:
+    task = Task.from_class(Receipt, name="receipts")
+    assert [(f.name, f.role, f.type) for f in task.fields] == [
+        ("text", "input", "text"),
+        ("lines", "output", "json"),
+    ]
+    assert task.field("lines").display == "The lines"
+    assert task.json_schema()["properties"]["lines"]["items"]["required"] == ["what", "price"]
+    fields = task.validate_fields({"text": "Tea 4", "lines": [{"what": "Tea", "price": 4}]})
+    assert task.completion(fields) == '[{"price": 4, "what": "Tea"}]'
+    with pytest.raises(InputError, match=r"field 'lines': \[0\].price: -1, but minimum is 0"):
+        task.validate_fields({"text": "Tea", "lines": [{"what": "Tea", "price": -1}]})
+
+
+def test_an_edit_of_a_class_in_the_class_is_another_task() -> None:
+    class OtherLine(Line):
+        unit: Literal["piece", "kg", "litre"] = "piece"  # type: ignore[assignment]
+
+    class Other(Receipt):
+        """Read a receipt."""
+
+        lines: list[OtherLine] = ModelField(json_schema_extra={"role": "output"}, title="The lines")  # type: ignore[assignment]
+
+    assert Task.from_class(Other, name="r").hash != Task.from_class(Receipt, name="r").hash
+
+
+class Dated(BaseModel):
+    text: Annotated[str, Input]
+    on: Annotated[Moment, Output]
+
+
 class Unmarked(BaseModel):
     text: str
 
@@ -306,6 +465,7 @@ class Strings(BaseModel):
     ("model", "complaint"),
     [
         (Unmarked, "field 'text': mark it with exactly one of"),
+        (Dated, "schema, day: keyword 'pattern' is not supported"),
         (Number, "field 'score': int is not supported"),
         (Strings, r"field 'words': list\[str\] is not supported"),
     ],

@@ -155,3 +155,57 @@ def test_a_key_that_http_cannot_carry_is_refused_and_not_shown(
         with pytest.raises(ConfigError, match="copy it again") as refused:
             asked()
         assert "cr" not in str(refused.value).replace("character", "")
+
+
+# -- files that a task names -------------------------------------------------------------------------
+
+
+def write_config(folder: Path, task: str) -> Path:
+    (folder / "seedgate.toml").write_text(f"[task]\n{task}\n")
+    return folder
+
+
+def test_a_preset_can_be_a_class_which_then_gives_the_name(tmp_path: Path) -> None:
+    (tmp_path / "tasks.py").write_text(
+        "from pydantic import BaseModel, Field\n"
+        "class Bill(BaseModel):\n    total: float\n"
+        "class BillReader(BaseModel):\n"
+        "    'Read a bill.'\n"
+        "    text: str = Field(json_schema_extra={'role': 'input'})\n"
+        "    bill: Bill = Field(json_schema_extra={'role': 'output'})\n"
+    )
+    task = Workspace(write_config(tmp_path, 'preset = "tasks.py:BillReader"')).task
+    assert (task.name, task.instructions, task.metric) == ("bill-reader", "Read a bill.", "field_f1")
+    before = task.hash
+    (tmp_path / "tasks.py").write_text(
+        (tmp_path / "tasks.py").read_text().replace("total: float", "total: int")
+    )
+    assert Workspace(tmp_path).task.hash != before
+
+
+EXTRACTION = 'preset = "extraction"\nname = "bills"\nschema = '
+
+
+def test_a_schema_can_be_a_file_of_the_workspace(tmp_path: Path) -> None:
+    (tmp_path / "bill.json").write_text('{"type": "object", "properties": {"total": {"type": "number"}}}')
+    task = Workspace(write_config(tmp_path, EXTRACTION + '"bill.json"')).task
+    assert task.field("data").json_schema["properties"] == {"total": {"type": "number"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("../bill.json", "{}", "a JSON file inside the workspace"),
+        ("none.json", "{}", "a JSON file inside the workspace"),
+        ("bill.json", "{", r"schema 'bill.json': Expecting"),
+        ("bill.json", "[]", r"schema 'bill.json': holds no object"),
+        ("bill.json", '{"a": 1, "a": 2}', "key 'a' appears twice"),
+    ],
+)
+def test_a_schema_file_that_is_none_is_named(tmp_path: Path, name: str, content: str, complaint: str) -> None:
+    folder = tmp_path / "ws"
+    folder.mkdir()
+    (tmp_path / "bill.json").write_text("{}")
+    (folder / "bill.json").write_text(content)
+    with pytest.raises(ConfigError, match=complaint):
+        Workspace(write_config(folder, f'{EXTRACTION}"{name}"'))

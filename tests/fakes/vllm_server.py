@@ -168,13 +168,30 @@ class FakeVllm:
         return f" {texts[0]}{more}"
 
     def _object(self, body: dict[str, Any], rng: random.Random) -> str:
-        """An object that fits the request's schema."""
+        """An object that fits the request's schema; free text where it has none."""
+        if "response_format" not in body:
+            return sentence(rng)
         schema = body["response_format"]["json_schema"]["schema"]
-        answer = {
-            name: rng.choice(rule["enum"]) if "enum" in rule else sentence(rng)
-            for name, rule in schema["properties"].items()
-        }
-        return json.dumps(answer)
+        return json.dumps(_value(schema, rng))
+
+
+def _value(schema: dict[str, Any], rng: random.Random) -> Any:
+    """Anything that fits a schema; where it asks for turns, one exchange."""
+    if "enum" in schema:
+        return rng.choice(schema["enum"])
+    if schema["type"] == "object":
+        return {name: _value(rule, rng) for name, rule in schema["properties"].items()}
+    if schema["type"] == "array":
+        items = [_value(schema["items"], rng) for _ in range(schema.get("minItems", 1))]
+        if "role" in schema["items"].get("properties", {}):
+            return [turn | {"role": role} for turn, role in zip(items, ("user", "assistant"), strict=True)]
+        return items
+    made = {
+        "string": sentence,
+        "integer": lambda rng: rng.randint(1, 99),
+        "boolean": lambda rng: rng.random() < 0.5,
+    }
+    return made[schema["type"]](rng) if schema["type"] in made else round(rng.uniform(1, 99), 2)
 
 
 class _Server(ThreadingHTTPServer):
