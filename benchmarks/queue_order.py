@@ -61,8 +61,9 @@ def main() -> None:
     draws = args.draws or (2 if args.quick else 8)
     bank = Bank(folder / "banking77")
     print(
-        f"{SEEDS} seeds, {CANDIDATES} candidates of other rows, {WRONG:.0%} with one of the {NEAREST} nearest labels; waves "
-        f"of {WAVE}, {RANDOM_SHARE:.0%} random, {BUDGET} decisions; draws {FIRST_DRAW} to {FIRST_DRAW + draws - 1}"
+        f"{SEEDS} seeds, {CANDIDATES} candidates of other rows, {WRONG:.0%} with one of the {NEAREST} nearest labels; "
+        f"waves of {WAVE}, {RANDOM_SHARE:.0%} random, {BUDGET} decisions; "
+        f"draws {FIRST_DRAW} to {FIRST_DRAW + draws - 1}"
     )
     with threadpool_limits(1):
         settings = {str(n): compare(bank, n, draws) for n in ((20,) if args.quick else (20, 77))}

@@ -7,7 +7,8 @@ decisions often do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from seedgate.generator.scores import SCORERS
@@ -26,7 +27,7 @@ __all__ = ["LEAST_EACH", "Auc", "ScoreAuc", "auc_of", "score_aucs"]
 LEAST_EACH = 10
 """Decisions of each outcome before a figure is given: with fewer the interval is wider than .4 about .7."""
 
-Z = 1.959964
+Z, TINY = 1.959964, 1e-9
 
 
 class Auc(NamedTuple):
@@ -39,7 +40,8 @@ class Auc(NamedTuple):
     rejected: int
 
 
-class ScoreAuc(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ScoreAuc:
     """One score's AUC against the gate's decisions.
 
     Attributes:
@@ -61,8 +63,13 @@ class ScoreAuc(NamedTuple):
     rejected: int
     simulated: int
 
+    @property
+    def decided(self) -> int:
+        """How many decisions."""
+        return self.approved + self.rejected
+
     def __str__(self) -> str:
-        if self.auc is None:
+        if self.auc is None or self.low is None or self.high is None:
             return "n too small"
         return f"{self.auc:.2f} ({self.low:.2f} to {self.high:.2f})"
 
@@ -88,25 +95,22 @@ def score_aucs(ws: Workspace, decided: Mapping[str, Decision] | None = None) -> 
         decided: The gate's word on every candidate, if it is known already.
     """
     state = read_state(ws.ledger)
-    known = judged(ws.ledger, state, decided or decide_all(ws, state, ws.guidelines()[1]))
+    found = decide_all(ws, state, ws.guidelines()[1]) if decided is None else decided
+    known = judged(ws.ledger, state, found)
     cycles = sorted({each.cycle for each in known})
     spans: list[int | None] = [None, *(cycles if len(cycles) > 1 else ())]
     return [
-        found
+        row
         for cycle in spans
-        for found in _over([each for each in known if cycle in (None, each.cycle)], cycle)
+        for row in _over([each for each in known if cycle in (None, each.cycle)], cycle)
     ]
 
 
 def _over(known: Sequence[Judged], cycle: int | None) -> list[ScoreAuc]:
-    of: dict[str, Callable[[Judged], float | None]] = {
-        each.name: lambda one, name=each.name: one.scores.get(name)  # type: ignore[misc]
-        for each in SCORERS
-    }
-    of["value"] = lambda one: one.value
     out = []
-    for name, get in of.items():
-        told = [(value, each) for each in known if (value := get(each)) is not None]
+    for name in (*(each.name for each in SCORERS), "value"):
+        found = ((one.value if name == "value" else one.scores.get(name), one) for one in known)
+        told = [(value, one) for value, one in found if value is not None]
         if told:
             out.append(_row(name, "random", cycle, [pair for pair in told if pair[1].random]))
             out.append(_row(name, "all", cycle, told))
@@ -134,6 +138,7 @@ def _interval(value: float, ones: int, zeros: int) -> tuple[float, float]:
         spread = 1 + pairs * ((1 - true) / (2 - true) + true / (1 + true))
         return float(abs(true - value) - Z * (true * (1 - true) * spread / (ones * zeros)) ** 0.5)
 
-    low = brentq(beyond, 0.0, value) if value > 0 and beyond(0.0) > 0 else 0.0
-    high = brentq(beyond, value, 1.0) if value < 1 and beyond(1.0) > 0 else 1.0
+    # 0 and 1 are within 0 standard errors of themselves: looked for is the other solution.
+    low = brentq(beyond, 0.0, min(value, 1 - TINY)) if value > TINY else 0.0
+    high = brentq(beyond, max(value, TINY), 1.0) if value < 1 - TINY else 1.0
     return float(low), float(high)
