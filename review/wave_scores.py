@@ -41,8 +41,9 @@ class WaveScores:
     ) -> None:
         self._ws = ws
         self._waiting = waiting
-        shown = {a.candidate_id for a in state.assignments.values() if a.why != "control"}
-        self._earlier = shown - waiting.keys()
+        shown = (a.candidate_id for a in state.assignments.values() if a.why != "control")
+        # Who is asked once more about a candidate would find it a repetition of itself.
+        self._earlier = [id_ for id_ in shown if id_ not in waiting]
         self._scores: dict[str, Scores] = {}
         valued = Valued({}, "none")
         if ws.config.review.order == "value":

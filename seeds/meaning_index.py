@@ -30,8 +30,6 @@ MOST_EXACT = 8192
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 96
 NEIGHBOURS = 16
-AT_ONCE = 1024
-"""Vectors compared in one go: 32 MB of cosines with the most that are compared one with each."""
 SAVED_FROM = 0.05
 """Growth from which the file is written again, as a share."""
 
@@ -85,21 +83,6 @@ class MeaningIndex:
             if likeness.max() == -2:
                 return None
         return self._past(likeness, ignore)
-
-    def highest(self, vectors: Array) -> Array:
-        """Cosine of each of these vectors, shape [vectors, width], to its nearest; -1 where there is none."""
-        import numpy as np
-        from threadpoolctl import threadpool_limits
-
-        if not self._ids:
-            return np.full(len(vectors), -1, np.float32)
-        parts = [vectors[start : start + AT_ONCE] for start in range(0, len(vectors), AT_ONCE)]
-        if self._graph is not None:
-            found = [1 - self._graph.search(part, 1, threads=1).distances[:, 0] for part in parts]
-        else:
-            with threadpool_limits(1):  # threads wait for each other at this size (see `minilm`)
-                found = [(part @ self._rows().T).max(1) for part in parts]
-        return np.concatenate(found) if found else np.zeros(0, np.float32)
 
     def all_near(self, vector: Array, threshold: float) -> list[tuple[str, float]]:
         """Id and cosine of those at or over the threshold, the nearest first, `NEIGHBOURS` at most."""

@@ -22,7 +22,7 @@ class Pool:
     Attributes:
         vectors: Of the candidates, shape [candidates, width].
         seeds: Of the verified seeds, shape [seeds, width].
-        earlier: Of the candidates that reviewers were shown before, shape [earlier, width].
+        earlier: Of candidates that reviewers were shown lately, shape [earlier, width].
         labels: Of the candidates; empty if the task has no label.
         seed_labels: Of the seeds; empty if the task has no label.
     """

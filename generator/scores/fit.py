@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seedgate.generator.scores.base import Pool
+from seedgate.generator.scores.cosines import cosines_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["Fit"]
 
 NEIGHBOURS = 5
-_CHUNK = 1024
 
 
 class Fit:
@@ -43,14 +43,11 @@ def _nearness(
 ) -> NDArray[np.float64]:
     """Mean cosine of each row to its nearest seeds; `itself`: the rows are the seeds, and each leaves itself out."""
     import numpy as np
-    from threadpoolctl import threadpool_limits
 
     count = min(NEIGHBOURS, len(seeds) - itself)
     out = np.zeros(len(rows))
-    with threadpool_limits(1):  # threads wait for each other at this size (see `minilm`)
-        for start in range(0, len(rows), _CHUNK):
-            cosines = rows[start : start + _CHUNK] @ seeds.T
-            if itself:
-                cosines[np.arange(len(cosines)), np.arange(start, start + len(cosines))] = -2
-            out[start : start + _CHUNK] = np.partition(cosines, -count, axis=1)[:, -count:].mean(1)
+    for places, cosines in cosines_of(rows, seeds):
+        if itself:
+            cosines[np.arange(len(cosines)), np.arange(places.start, places.stop)] = -2
+        out[places] = np.partition(cosines, -count, axis=1)[:, -count:].mean(1)
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seedgate.generator.scores.base import Pool
-from seedgate.seeds import MeaningIndex
+from seedgate.generator.scores.cosines import cosines_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,8 +27,10 @@ class Novelty:
         """See `Scorer.score`: 0 for a repetition."""
         import numpy as np
 
-        known = MeaningIndex()
-        rows = np.concatenate([each for each in (pool.seeds, pool.earlier) if len(each)] or [pool.seeds])
-        known.add([f"{number:016x}" for number in range(len(rows))], rows)
-        found: NDArray[np.float64] = np.clip(1 - known.highest(pool.vectors).astype(np.float64), 0, 1)
+        highest = np.full(len(pool.vectors), -1.0)
+        for known in (pool.seeds, pool.earlier):
+            if len(known):
+                for places, cosines in cosines_of(pool.vectors, known):
+                    highest[places] = np.maximum(highest[places], cosines.max(1))
+        found: NDArray[np.float64] = np.clip(1 - highest, 0, 1)
         return found

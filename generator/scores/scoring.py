@@ -20,6 +20,9 @@ SCORERS: tuple[Scorer, ...] = (LabelAgreement(), Novelty(), Fit())
 Scores = dict[str, float]
 """Name of a scorer to what it says, without those that have nothing to say."""
 
+MOST_EARLIER = 4096
+"""Candidates that novelty looks back on, the newest shown: the cost of a wave does not grow with a workspace's age."""
+
 DIGITS = 4
 """Kept; so a repeated pass gives the same order whatever the processor rounds."""
 
@@ -30,11 +33,12 @@ def pool_of(ws: Workspace, bodies: Mapping[str, Mapping[str, Any]], earlier: Ite
     Args:
         ws: The workspace.
         bodies: Id to fields, in the order of the pool.
-        earlier: Ids of candidates that reviewers were shown before; one whose body is gone is left out.
+        earlier: Ids of candidates that reviewers were shown before, oldest first; the last `MOST_EARLIER` count,
+            without those whose body is gone.
     """
     found = verified_seeds(ws)[0]
     seeds = [found[id_] for id_ in sorted(found)]
-    shown = sorted(set(earlier) - bodies.keys() - found.keys())
+    shown = list(dict.fromkeys(earlier))[-MOST_EARLIER:]
     known = ws.ledger.bodies(shown)
     meanings = Meanings.for_workspace(ws)
     label = ws.task.label_field

@@ -35,16 +35,16 @@ WAITING = {
 
 
 class TestBeforeThereAreDecisions:
-    def test_the_likelier_half_differs_in_novelty_alone(self) -> None:
+    def test_the_likelier_half_is_equally_likely_and_the_surest_of_it_the_least_new(self) -> None:
         values, how = value_of(WAITING, {}, [])
-        assert values["likely"] == values["middle"] > values["unlikely"] > values["wrong"]
-        assert values["sure"] == pytest.approx(values["likely"] / 4)
+        assert values == pytest.approx(
+            {"sure": 0.5 * 0.01, "likely": 0.5 * 0.4, "middle": 0.25, "unlikely": 0.09, "wrong": 0.0099}
+        )
         assert "label agreement" in how
 
-    def test_a_label_that_no_seed_has_counts_as_likely(self) -> None:
-        waiting = {**WAITING, "unseen": {"novelty": 0.4}}
-        values = value_of(waiting, {}, []).values
-        assert values["unseen"] == values["likely"]
+    def test_of_a_label_that_no_seed_has_nothing_is_known(self) -> None:
+        values = value_of({**WAITING, "unseen": {"novelty": 0.4}}, {}, []).values
+        assert values["unseen"] == pytest.approx(0.5)
 
     def test_nothing_is_ranked_without_a_label(self) -> None:
         assert value_of({"a": {"novelty": 0.3, "fit": 0.5}}, {}, []).values == {}
@@ -56,8 +56,16 @@ class TestBeforeThereAreDecisions:
 class TestWithDecisions:
     def test_the_probability_of_approval_is_learnt(self) -> None:
         values, how = value_of(WAITING, {}, judged(90))
-        assert values["likely"] > values["middle"] > values["unlikely"] > values["wrong"]
+        chance = {id_: value / (1 - WAITING[id_]["label_agreement"]) for id_, value in values.items()}
+        assert chance["likely"] > chance["middle"] > chance["unlikely"] > chance["wrong"]
         assert "learnt from 90 decisions" in how
+
+    def test_without_labels_novelty_counts(self) -> None:
+        known = [each._replace(scores={"fit": each.scores["label_agreement"]}) for each in judged(90)]
+        waiting = {"near": {"fit": 0.6, "novelty": 0.1}, "far": {"fit": 0.6, "novelty": 0.3}}
+        values, how = value_of(waiting, {}, known)
+        assert values["far"] == pytest.approx(3 * values["near"], rel=0.01)
+        assert how.endswith("x novelty")
 
     def test_a_strategy_that_reviewers_reject_counts_for_less(self) -> None:
         known = judged(60, rejected=10, telling=False) + judged(

@@ -41,15 +41,6 @@ def test_it_finds_what_comparing_with_each_finds(most_exact: int) -> None:
         assert found[1] == pytest.approx(float(likeness.max()), abs=2e-3)
 
 
-@pytest.mark.parametrize("most_exact", [1000, 100, 0])
-def test_many_at_once_are_as_near_as_one_by_one(most_exact: int) -> None:
-    index = filled(most_exact)
-    one_by_one = [found[1] for each in VECTORS[:50] if (found := index.nearest(each))]
-    assert index.highest(VECTORS[:50]) == pytest.approx(one_by_one, abs=2e-3)
-    assert MeaningIndex(most_exact).highest(VECTORS[:2]).tolist() == [-1, -1]
-    assert index.highest(VECTORS[:0]).shape == (0,)
-
-
 @pytest.mark.parametrize("most_exact", [1000, 0])
 def test_what_is_ignored_is_not_found_and_the_next_is(most_exact: int) -> None:
     index = filled(most_exact)
