@@ -91,7 +91,7 @@ def judged(ledger: Ledger, state: ReviewState, decided: Mapping[str, Decision]) 
                 candidate_id=id_,
                 approved=outcome == "approved",
                 scores=_known(scores, current),
-                value=event.payload["values"].get(id_),
+                value=_known(event.payload["values"], {id_}).get(id_),
                 strategy=born.get(id_, ""),
                 cycle=opened.cycle,
                 random=placed == "random",
@@ -100,5 +100,5 @@ def judged(ledger: Ledger, state: ReviewState, decided: Mapping[str, Decision]) 
     return list(out.values())
 
 
-def _known(scores: Mapping[str, Any], current: set[str]) -> Scores:
-    return {name: float(value) for name, value in scores.items() if name in current}
+def _known(numbers: Mapping[str, Any], wanted: set[str]) -> Scores:
+    return {name: float(numbers[name]) for name in wanted & numbers.keys()}

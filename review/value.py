@@ -65,5 +65,5 @@ def _column(scores: Mapping[str, Scores], name: str) -> Array:
     return np.array([each.get(name, np.nan) for each in scores.values()], float)
 
 
-def _valued(ids: Sequence[str], values: object, how: str) -> Valued:
+def _valued(ids: Sequence[str], values: Array, how: str) -> Valued:
     return Valued(dict(zip(ids, values.round(DIGITS).tolist(), strict=True)), how)

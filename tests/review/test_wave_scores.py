@@ -11,6 +11,7 @@ from fakes.reviewing import Reviewer
 
 from seedgate.generator.scores import SCORERS
 from seedgate.review import decisions, pull, push, score_aucs
+from seedgate.review.planning import plan_wave
 from seedgate.review.rounds import reviewers_of
 from seedgate.review.scored import judged
 from seedgate.review.state import read_state
@@ -63,15 +64,17 @@ def test_controls_have_no_score_and_argilla_hears_of_none(
     assert not any(name in stored for name in NAMES)
 
 
-def test_a_dry_run_plans_what_is_then_pushed(review_workspace: MakeWorkspace) -> None:
-    ws = review_workspace(one_reviewer=True, **review(wave_size=3))
+def test_planning_again_gives_the_same_wave_and_scores(review_workspace: MakeWorkspace) -> None:
+    ws = review_workspace(one_reviewer=True, **review(wave_size=3, controls=0.3))
     head = ws.ledger.head()
-    planned = [push(ws, cycle=1, dry_run=True) for _ in range(2)]
+    again = {"cycle": 1, "size": 3, "simulated": False, "ahead": False}
+    plans = [plan_wave(ws, read_state(ws.ledger), ("anna",), **again) for _ in range(2)]
+    assert plans[0].assignments == plans[1].assignments
+    assert plans[0].told == plans[1].told
+    push(ws, cycle=1, dry_run=True)
     assert ws.ledger.head() == head
-    done = push(ws, cycle=1)
-    assert {p.candidates for p in planned} == {done.candidates}
-    # A half-done push is completed with the scores that it was opened with.
-    assert len(list(ws.ledger.events("round.scored"))) == 1
+    push(ws, cycle=1)
+    assert tuple(read_state(ws.ledger).assignments.values()) == plans[0].assignments
 
 
 def test_what_was_shown_makes_its_like_less_novel(review_workspace: MakeWorkspace) -> None:
