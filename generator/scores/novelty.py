@@ -15,7 +15,7 @@ __all__ = ["Novelty"]
 
 
 class Novelty:
-    """1 minus the highest cosine to a seed or to a candidate that reviewers were shown before.
+    """1 minus the highest cosine to a seed or to a candidate that reviewers were shown lately.
 
     Candidates that only wait are no reason to leave another out: nobody knows yet whether they are any good.
     """
