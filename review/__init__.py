@@ -12,11 +12,13 @@ from seedgate.review.proposing import Proposal, propose
 from seedgate.review.recalling import Why, recalls, reopen
 from seedgate.review.rejections import reviewed
 from seedgate.review.rounds import PushReport, push
+from seedgate.review.score_auc import Auc, ScoreAuc, auc_of, score_aucs
 from seedgate.review.seed_rounds import SeedPushReport, push_seeds
 from seedgate.review.simulated import SimulatedReport, SimulatedReviewer
 from seedgate.review.status import ReviewerStatus, ReviewStatus, open_assignments, review_status
 
 __all__ = [
+    "Auc",
     "DocketReport",
     "Facts",
     "GuidelineVersion",
@@ -25,11 +27,13 @@ __all__ = [
     "PushReport",
     "ReviewStatus",
     "ReviewerStatus",
+    "ScoreAuc",
     "SeedPushReport",
     "SimulatedReport",
     "SimulatedReviewer",
     "Why",
     "adjudicate",
+    "auc_of",
     "decide",
     "decisions",
     "declare_compatible",
@@ -45,4 +49,5 @@ __all__ = [
     "reopen",
     "review_status",
     "reviewed",
+    "score_aucs",
 ]

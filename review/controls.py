@@ -23,7 +23,7 @@ from seedgate.review.corruptions import Corrupted, Source, corrupt
 from seedgate.review.knowledge import LabelKnowledge
 from seedgate.review.mislabelling import labelled_alike
 from seedgate.review.nearest import NearestSeed
-from seedgate.review.queue import Place, Waiting
+from seedgate.review.queue import Place, Waiting, as_in_waves
 from seedgate.review.record_view import record_fields
 from seedgate.review.state import ReviewState
 from seedgate.review.why_here import WhyHere
@@ -124,6 +124,8 @@ class ControlPlanner:
         waiting: The candidates that wait, and `bodies`, their fields.
         why: What is said of every row of the wave.
         rng: Of all choices.
+        values: Candidate id to the value that the wave was ordered by, if it was: what controls are made of is then
+            chosen as the wave is, or they would be what review is less worth while of.
     """
 
     def __init__(
@@ -135,7 +137,9 @@ class ControlPlanner:
         bodies: Mapping[str, Mapping[str, Any]],
         why: WhyHere,
         rng: random.Random,
+        values: Mapping[str, float],
     ) -> None:
+        self._values = values
         self._ws = ws
         self._state = state
         self._decided = decided
@@ -234,11 +238,11 @@ class ControlPlanner:
         task, label = self._ws.task, self._ws.task.label_field
         taken = {place.waiting.candidate_id for place in places}
         own = [p.waiting.candidate_id for p in places if not p.waiting.begun and p.why != "rereview"]
-        spare = [w.candidate_id for w in self._waiting if reviewer in w.may and w.candidate_id not in taken]
+        spare = self._spare([w for w in self._waiting if reviewer in w.may and w.candidate_id not in taken])
         wave = self._sources(sorted(taken), odds=False) if label else []
+        self._rng.shuffle(own)
         for group in (spare, own):
             pool = [id_ for id_ in group if not used.knows(id_)]
-            self._rng.shuffle(pool)
             pool.sort(key=lambda id_: (id_ in self._made_of, id_ in self._placed))
             chunks = (self._sources(pool[at : at + CHUNK]) for at in range(0, len(pool), CHUNK))
             if label is not None:
@@ -248,6 +252,11 @@ class ControlPlanner:
             for sources in chunks:
                 found = (corrupt(task, source, sources, self._rng) for source in sources)
                 yield from (made for made in found if made is not None)
+
+    def _spare(self, waiting: list[Waiting]) -> list[str]:
+        """In the order in which they should be used."""
+        share = self._ws.config.review.random_share if self._values else 1.0
+        return [each.candidate_id for each in as_in_waves(waiting, share, self._rng, self._values)]
 
     def _sources(self, ids: Sequence[str], *, odds: bool = True) -> list[Source]:
         """What is known about these candidates, for corrupting them."""

@@ -21,6 +21,7 @@ from seedgate.review.queue import Place, Waiting, choose, open_of, reviewers_lef
 from seedgate.review.record_view import dataset_spec, record_fields, spec_hash
 from seedgate.review.rereview import Rereviews, plan_rereviews
 from seedgate.review.state import ReviewState
+from seedgate.review.wave_scores import WaveScores
 from seedgate.review.why_here import WhyHere
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Plan:
     """A wave that could be opened; `round` is None if there is nothing to push, or something to wait for.
 
     Attributes:
-        draws: What the ledger is told about rows that were drawn for re-review.
+        told: What else the ledger is told: the rows that were drawn for re-review, and the scores of the others.
         bodies: What the round's event refers to by hash: the guidelines, and the texts of each record.
         controls: What the ledger is told about those assignments that are controls.
         open: Records that wait for an answer from these reviewers.
@@ -57,7 +58,7 @@ class Plan:
     controls: tuple[NewEvent, ...] = ()
     open: int = 0
     not_shown: dict[str, str] = field(default_factory=dict)
-    draws: tuple[NewEvent, ...] = ()
+    told: tuple[NewEvent, ...] = ()
 
 
 def queue_of(
@@ -114,7 +115,10 @@ def plan_wave(
     decided = decide_all(ws, state, guideline_hash)
     queue = queue_of(ws, state, facts, decided, reviewers)
     rng = random.Random(ws.ledger.head()[1])  # noqa: S311 - no secret; a repeated dry run shows the same
-    places = choose(queue.waiting, size, ws.config.review.random_share, rng)
+    scores = WaveScores(
+        ws, state, decided, {w.candidate_id: queue.bodies[w.candidate_id] for w in queue.waiting}
+    )
+    places = choose(queue.waiting, size, ws.config.review.random_share, rng, scores.values)
     given = {name: list(own) for name, own in spread(places).items()}
     again = Rereviews()
     if not simulated:
@@ -127,7 +131,9 @@ def plan_wave(
     spec = dataset_spec(ws.task, text)
     bodies = {**queue.bodies, **ws.ledger.bodies(again.rows)}
     why = WhyHere(ws, decided)
-    controls = ControlPlanner(ws, state, decided, queue.waiting, bodies, why, rng).add_to(given)
+    controls = ControlPlanner(ws, state, decided, queue.waiting, bodies, why, rng, scores.values).add_to(
+        given
+    )
     shown = _shown(ws, given, bodies, why)
     wave = len(state.opened) + 1
     round_id = f"{state.short}-{wave}"
@@ -152,9 +158,10 @@ def plan_wave(
         min_pace_s=ws.config.review.min_pace_s,
         max_miss_rate=ws.config.review.max_miss_rate,
     )
-    told = (text, *shown.values())
-    draws = again.events(round_id)
-    return Plan(opened, assignments, told, made, still_open, queue.not_shown, draws)
+    shows = (text, *shown.values())
+    placed = dict.fromkeys(a.candidate_id for a in assignments if a.why in ("ranked", "random"))
+    told = (*again.events(round_id), scores.event(round_id, placed))
+    return Plan(opened, assignments, shows, made, still_open, queue.not_shown, told)
 
 
 def _shown(

@@ -1,8 +1,8 @@
 """Who is shown what next: the candidates of one wave, their order, and their reviewers.
 
-For now the order is: what was begun (carried over), then labels in turn, otherwise random. A share of every
-wave is drawn at random from all that wait, whatever order the rest gets, so that estimates made from it
-stay honest.
+The order is: what was begun (carried over), then labels in turn, and within a label by expected value, or at random
+where no value is given. A share of every wave is drawn at random from all that wait, whatever order the rest gets, so
+that estimates made from it stay honest.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from seedgate.records import Assignment
 from seedgate.review.evidence import Facts, fault, in_force
 
-__all__ = ["Place", "Waiting", "choose", "open_of", "reviewers_left", "spread"]
+__all__ = ["Place", "Waiting", "as_in_waves", "choose", "open_of", "reviewers_left", "spread"]
+
+_NO_VALUES: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +80,47 @@ def open_of(facts: Facts) -> list[Assignment]:
 
 
 def choose(
-    waiting: Sequence[Waiting], size: int, random_share: float, rng: random.Random
+    waiting: Sequence[Waiting],
+    size: int,
+    random_share: float,
+    rng: random.Random,
+    values: Mapping[str, float] = _NO_VALUES,
 ) -> tuple[Place, ...]:
-    """The wave: a random slice of all that wait, the rest by rank; shuffled, so that the place tells nothing."""
+    """The wave: a random slice of all that wait, the rest by rank; shuffled, so that the place tells nothing.
+
+    Args:
+        waiting: All that wait.
+        size: Candidates at most.
+        random_share: Of the random slice.
+        rng: Of all choices.
+        values: Candidate id to expected value.
+    """
     size = min(size, len(waiting))
     drawn = rng.sample(range(len(waiting)), round(size * random_share))
     places = [Place(waiting[i], "random") for i in drawn]
     rest = [each for i, each in enumerate(waiting) if i not in set(drawn)]
-    ranked = _rank(rest, rng)[: size - len(places)]
+    ranked = _rank(rest, rng, values)[: size - len(places)]
     wave = [*places, *(Place(each, "ranked") for each in ranked)]
     rng.shuffle(wave)
     return tuple(wave)
 
 
-def _rank(waiting: Sequence[Waiting], rng: random.Random) -> list[Waiting]:
+def as_in_waves(
+    waiting: Sequence[Waiting], random_share: float, rng: random.Random, values: Mapping[str, float]
+) -> list[Waiting]:
+    """All that wait, in an order whose beginning is like a wave: the next by rank, now and then one at random."""
+    ranked, drawn = _rank(waiting, rng, values), list(waiting)
+    rng.shuffle(drawn)
+    ways = {True: iter(drawn), False: iter(ranked)}
+    taken: dict[str, Waiting] = {}
+    while len(taken) < len(waiting):
+        way = ways[rng.random() < random_share]
+        each = next(one for one in way if one.candidate_id not in taken)
+        taken[each.candidate_id] = each
+    return list(taken.values())
+
+
+def _rank(waiting: Sequence[Waiting], rng: random.Random, values: Mapping[str, float]) -> list[Waiting]:
     begun = [each for each in waiting if each.begun]
     by_label: dict[str, list[Waiting]] = defaultdict(list)
     for each in waiting:
@@ -99,7 +129,8 @@ def _rank(waiting: Sequence[Waiting], rng: random.Random) -> list[Waiting]:
     groups = [by_label[label] for label in sorted(by_label)]
     rng.shuffle(groups)
     for group in groups:
-        rng.shuffle(group)
+        rng.shuffle(group)  # the order of those of equal value
+        group.sort(key=lambda each: -values.get(each.candidate_id, 0.0))
     longest = max(map(len, groups), default=0)
     return begun + [group[i] for i in range(longest) for group in groups if i < len(group)]
 

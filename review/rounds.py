@@ -184,7 +184,7 @@ def _asked(listed: tuple[str, ...], wanted: Sequence[str] | None) -> tuple[str, 
 def _open(ws: Workspace, plan: Plan, opened: Round, lease: Lease) -> None:
     payload = {"round": dump(opened), "assignments": [dump(a) for a in plan.assignments]}
     event = NewEvent("round.opened", opened.id, payload, f"round:{opened.id}", plan.bodies)
-    ws.ledger.append([event, *plan.controls, *plan.draws], lease=lease)
+    ws.ledger.append([event, *plan.controls, *plan.told], lease=lease)
 
 
 def _deliver(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from seedgate.workspace import Workspace
 
 if TYPE_CHECKING:
     from seedgate.records import Decision
+    from seedgate.review import ScoreAuc
 
 __all__ = ["View", "overview", "trace_row"]
 
@@ -32,7 +33,10 @@ class View:
 
 def overview(ws: Workspace) -> View:
     """Funnel, decisions, releases and accuracy of the whole workspace."""
-    parts = [_cycle(ws), _funnel(ws), _releases(ws), _recalled(ws), _accuracy(ws)]
+    from seedgate.review import decisions
+
+    found = decisions(ws)
+    parts = [_cycle(ws), _funnel(ws, found), _scores(ws, found), _releases(ws), _recalled(ws), _accuracy(ws)]
     data = {key: value for part in parts for key, value in part.data.items()}
     return View(data, "\n\n".join(part.text for part in parts if part.text))
 
@@ -47,12 +51,10 @@ def _cycle(ws: Workspace) -> View:
     return View(data | {"simulated_reviewer": ws.simulated_reviewer}, text)
 
 
-def _funnel(ws: Workspace) -> View:
+def _funnel(ws: Workspace, found: Mapping[str, Decision]) -> View:
     from seedgate.generator import funnel, strategy_of
-    from seedgate.review import decisions
 
     counts = funnel(ws.ledger)
-    found = decisions(ws)
     strategies = _by_strategy(counts, found, strategy_of(ws.ledger))
     outcomes = Counter(decision.outcome for decision in found.values())
     simulated = sum(d.outcome == "approved" and d.simulated for d in found.values())
@@ -103,6 +105,31 @@ def _by_strategy(
         }
         for name, asked in counts["strategies"].items()
     }
+
+
+def _scores(ws: Workspace, found: Mapping[str, Decision]) -> View:
+    """How well each score told approved from rejected rows: over all cycles, and over the newest of several."""
+    from seedgate.review import score_aucs
+
+    aucs = score_aucs(ws, found)
+    newest = max((each.cycle or 0 for each in aucs), default=0)
+    tables = [_score_table("AUC of", [each for each in aucs if each.cycle is None])]
+    if newest:
+        tables.append(_score_table(f"in cycle {newest}", [each for each in aucs if each.cycle == newest]))
+    text = "\n\n".join(filter(None, tables))
+    simulated = max((each.simulated for each in aucs), default=0)
+    if simulated:
+        text += f"\nof these decisions, {simulated} by the SIMULATED reviewer"
+    return View({"scores": as_json(aucs)}, text)
+
+
+def _score_table(title: str, aucs: Sequence[ScoreAuc]) -> str:
+    rows = {(each.score, each.among): each for each in aucs}
+    body: list[list[Any]] = []
+    for name in dict.fromkeys(each.score for each in aucs):
+        drawn, every = rows[name, "random"], rows[name, "all"]
+        body.append([name, drawn, drawn.decided, every, every.decided])
+    return table([title, "random slice", "n", "all", "n"], body) if body else ""
 
 
 def _releases(ws: Workspace) -> View:

@@ -29,6 +29,8 @@ KINDS: dict[str, str] = {
     "candidate.replayed": "example id: {cycle, request_id, choice, item, filter, reason}; what had dropped it before"
     " the stored completion was parsed and filtered again",
     "round.opened": "round id: {round: Round, assignments: [Assignment]}; bodies: guidelines, texts shown",
+    "round.scored": "round id: {order, value, scorers: {name: version}, scores: {candidate id: {scorer: number}},"
+    " values: {candidate id: number}}; what the order rested on, and how values were made; appended with its round",
     "rereview.drawn": "round id: {seed, joined, rows: [candidate id]}; approved rows drawn for a second look, in order;"
     " body of joined: the rows that could be drawn from here on",
     "control.made": "record id: {candidate_id, truth: good|bad, corruption, sources, reviewer, round}; bodies: its"

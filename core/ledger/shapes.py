@@ -27,6 +27,7 @@ SHAPES: dict[str, dict[str, type]] = {
     "candidate.dropped": {"filter": str, "reason": str},
     "candidate.replayed": {"filter": str, "reason": str},
     "round.opened": {"round": dict, "assignments": list},
+    "round.scored": {"scorers": dict, "scores": dict, "values": dict},
     "rereview.drawn": {"joined": str, "rows": list},
     "control.made": {"candidate_id": str, "reviewer": str, "truth": str, "corruption": str, "sources": list},
     "record.pushed": {"dataset_id": str},

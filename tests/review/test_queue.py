@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedgate.review.queue import Place, Waiting, choose, reviewers_left, spread
+from seedgate.review.queue import Place, Waiting, as_in_waves, choose, reviewers_left, spread
 from tests.review.evidence_making import EARLIER, a_round, a_verdict, facts
 
 TWO = a_round(1, quorum=2)
@@ -56,6 +56,47 @@ class TestTheWave:
         )
         assert len(drawn) == 20
         assert max(drawn.values()) < 2.5 * min(drawn.values())
+
+
+class TestOrderByValue:
+    def test_labels_still_take_turns(self) -> None:
+        queue = [waiting(n, "dear") for n in range(20)] + [waiting(n, "cheap") for n in range(20, 40)]
+        values = {each.candidate_id: 1.0 if each.label == "dear" else 0.1 for each in queue}
+        wave = choose(queue, 10, 0.0, random.Random(1), values)
+        assert Counter(place.waiting.label for place in wave) == {"dear": 5, "cheap": 5}
+
+    def test_within_a_label_the_best_come_first(self) -> None:
+        queue = [waiting(n, "xy"[n % 2]) for n in range(40)]
+        values = {f"c{n}": n / 40 for n in range(40)}
+        wave = choose(queue, 6, 0.0, random.Random(1), values)
+        assert {place.waiting.candidate_id for place in wave} == {f"c{n}" for n in range(34, 40)}
+
+    def test_what_was_begun_comes_before_any_value(self) -> None:
+        queue = [waiting(n) for n in range(50)] + [waiting(99, begun=True)]
+        wave = choose(queue, 1, 0.0, random.Random(1), {f"c{n}": 1.0 for n in range(50)})
+        assert [place.waiting.candidate_id for place in wave] == ["c99"]
+
+    @given(
+        st.lists(st.sampled_from("xyz"), max_size=40), st.integers(1, 40), st.floats(0, 1), st.integers(0, 99)
+    )
+    def test_the_random_slice_is_the_same_whatever_the_values(
+        self, labels: list[str], size: int, share: float, seed: int
+    ) -> None:
+        queue = [waiting(n, label) for n, label in enumerate(labels)]
+        values = {each.candidate_id: random.Random(n).random() for n, each in enumerate(queue)}
+        plain, ranked = (choose(queue, size, share, random.Random(seed), v) for v in ({}, values))
+        for wave in (plain, ranked):
+            assert len({place.waiting.candidate_id for place in wave}) == min(size, len(queue))
+        drawn = [{p.waiting.candidate_id for p in wave if p.why == "random"} for wave in (plain, ranked)]
+        assert drawn[0] == drawn[1]
+
+    @given(st.lists(st.sampled_from("xyz"), max_size=40), st.floats(0, 1), st.integers(0, 99))
+    def test_what_controls_are_made_of_is_in_the_order_of_waves(
+        self, labels: list[str], share: float, seed: int
+    ) -> None:
+        queue = [waiting(n, label) for n, label in enumerate(labels)]
+        order = as_in_waves(queue, share, random.Random(seed), {f"c{n}": n for n in range(20)})
+        assert sorted(order, key=lambda each: int(each.candidate_id[1:])) == queue
 
 
 class TestReviewers:
