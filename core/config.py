@@ -181,7 +181,7 @@ class ReviewConfig(_Table):
     ahead: int = Field(
         10, ge=0
     )  # `cycle --watch` pushes the next wave when a reviewer has fewer records left
-    order: Literal["value", "labels"] = "value"  # within a label: by expected value, or at random
+    order: Literal["value", "labels"] = "labels"  # within a label: by expected value, or at random
     random_share: float = Field(0.2, ge=0, le=1)
     rereview: float = Field(0.05, ge=0, le=1)  # approved rows looked at again, per candidate of a wave
     controls: float = Field(0.1, ge=0, le=0.5)  # share of each reviewer's wave whose answer is known

@@ -23,7 +23,7 @@ NAMES = {each.name for each in SCORERS}
 
 
 def review(**settings: Any) -> dict[str, Any]:
-    return {"settings": {"review": settings}}
+    return {"settings": {"review": {"order": "value"} | settings}}
 
 
 def scored(ws: Workspace, wave: int = 1) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_planning_again_gives_the_same_wave_and_scores(review_workspace: MakeWor
 
 
 def test_what_was_shown_makes_its_like_less_novel(review_workspace: MakeWorkspace) -> None:
-    ws = review_workspace(one_reviewer=True)
+    ws = review_workspace(one_reviewer=True, **review())
     push(ws, cycle=1)
     with Reviewer(ws, reviewers_of(ws, simulated=False)[0]) as anna:
         for record in anna.records():
@@ -112,7 +112,7 @@ def test_decisions_are_matched_with_the_scores_that_were_there_before(
 
 
 def test_a_figure_is_given_only_where_enough_is_decided(review_workspace: MakeWorkspace) -> None:
-    ws = review_workspace(one_reviewer=True)
+    ws = review_workspace(one_reviewer=True, **review())
     assert score_aucs(ws) == []
     push(ws, cycle=1)
     with Reviewer(ws, reviewers_of(ws, simulated=False)[0]) as anna:
