@@ -12,15 +12,15 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from push import add_candidates
+from push import add_candidates, pairs
 
 from seedgate.generator.filters.chain import FilterChain
 from seedgate.review import push, review_status
-from seedgate.seeds import example_workspace, lock, verified_seeds, verify
+from seedgate.seeds import example_workspace, lock, verify
 from seedgate.workspace import Workspace
 
 TARGET = 1.3
@@ -73,17 +73,6 @@ def main() -> None:
         "ok": ours / theirs <= TARGET,
     }
     print(json.dumps(result))
-
-
-def pairs(ws: Workspace) -> Iterator[dict[str, str]]:
-    """Rows of two seeds' texts, with the label of the first: as different from each other as seeds are."""
-    label = ws.task.label_field
-    assert label is not None
-    seeds = [seed.fields for seed in verified_seeds(ws)[0].values()]
-    for apart in range(1, len(seeds)):
-        for number, first in enumerate(seeds):
-            second = seeds[(number + apart) % len(seeds)]
-            yield {"text": f"{first['text']} {second['text']}", label.name: first[label.name]}
 
 
 def queue(folder: Path, count: int) -> Workspace:

@@ -19,9 +19,11 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from seedgate.generator import FilterChain
 from seedgate.ledger import NewEvent
 from seedgate.records import Candidate, Example, Provenance
 from seedgate.review import pull, push
@@ -30,7 +32,7 @@ from seedgate.review.board import DatasetSpec
 from seedgate.review.record_view import dataset_spec, record_fields, suggestions
 from seedgate.review.visible import show
 from seedgate.secrets import Secrets
-from seedgate.seeds import example_workspace, lock, verify
+from seedgate.seeds import example_workspace, lock, verified_seeds, verify
 from seedgate.services import StackSpec, down, up
 from seedgate.workspace import Workspace
 
@@ -98,16 +100,20 @@ def fresh_workspace(url: str, key: str, records: int) -> Iterator[Workspace]:
         with ws:
             verify(ws, by="a benchmark", statement="the shipped example")
             lock(ws)
-            add_candidates(ws, parcels(ws, records))
+            add_candidates(ws, islice(pairs(ws), records))
+            FilterChain.for_workspace(ws)  # stores what the texts mean, as `generate` would have
             yield ws
 
 
-def parcels(ws: Workspace, records: int) -> Iterator[dict[str, str]]:
-    """So many rows that differ in their numbers."""
+def pairs(ws: Workspace) -> Iterator[dict[str, str]]:
+    """Rows of two seeds' texts, with the label of the first: as different from each other as seeds are."""
     label = ws.task.label_field
     assert label is not None
-    for number in range(records):
-        yield {"text": f"Message {number} about parcel {number * 7919}", label.name: label.labels[0]}
+    seeds = [seed.fields for seed in verified_seeds(ws)[0].values()]
+    for apart in range(1, len(seeds)):
+        for number, first in enumerate(seeds):
+            second = seeds[(number + apart) % len(seeds)]
+            yield {"text": f"{first['text']} {second['text']}", label.name: first[label.name]}
 
 
 def add_candidates(ws: Workspace, rows: Iterable[Mapping[str, Any]]) -> None:
