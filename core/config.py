@@ -172,7 +172,10 @@ class GenerationConfig(_Table):
 
 
 class ReviewConfig(_Table):
-    """Who reviews, how much at a time, and how reviewers are measured."""
+    """Who reviews, how much at a time, and how reviewers are measured.
+
+    `order = "value"` shows first what is worth most; who knows the right labels can then tell some controls.
+    """
 
     reviewers: tuple[str, ...] = ("reviewer",)
     adjudicator: str = ""

@@ -87,7 +87,7 @@ def replay(
         before, models = _Before(ws), _models(ws)
         chain = FilterChain.for_workspace(ws, base)
         templates = Templates(ws.prompts_dir)
-        chat: Form = ChatForm(ws.task, templates)
+        forms: dict[str, Form] = {}
         dropped: Counter[str] = Counter()
         was: Counter[str] = Counter()
         lost = found = 0
@@ -96,8 +96,7 @@ def replay(
             if again is None:
                 lost += 1
                 continue
-            listed = event.payload.get("form") == "list"
-            form = ListForm(ws.task, ws.config.generation.max_tokens, templates) if listed else chat
+            form = _form(ws, templates, str(event.payload.get("form", "chat")), forms)
             run = str(event.payload.get("run", ""))
             recorder = Recorder(ws.task, form, chain, models[run], cycle=event.payload["cycle"], run=run)
             outcome = recorder.outcome(*again, known=before.kept[event.subject])
@@ -153,6 +152,18 @@ class _Before:
                     yield NewEvent(REPLAYED, event.subject, payload, key=f"replayed:{event.subject}")
             elif before is None:
                 yield event
+
+
+def _form(ws: Workspace, templates: Templates, name: str, made: dict[str, Form]) -> Form:
+    """The form that a request was asked in; made once."""
+    if name not in made:
+        listed = name == "list"
+        made[name] = (
+            ListForm(ws.task, ws.config.generation.max_tokens, templates)
+            if listed
+            else ChatForm(ws.task, templates)
+        )
+    return made[name]
 
 
 def _models(ws: Workspace) -> dict[str, ModelInfo]:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from queue import SimpleQueue
@@ -72,6 +73,7 @@ class OfflineClient:
         self._inbox: SimpleQueue[_Asked | str | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._fault: ServiceError | None = None
+        self._loading = True
 
     async def start(self) -> ModelInfo:
         """Loads the model, which takes from seconds to minutes.
@@ -81,7 +83,7 @@ class OfflineClient:
         """
         self._loop = asyncio.get_running_loop()
         ready: asyncio.Future[ModelInfo] = self._loop.create_future()
-        # A daemon: a Ctrl-C while the model loads ends the program, and not only when it has loaded.
+        # A daemon: the program can end while the model loads.
         self._thread = threading.Thread(target=self._work, args=(ready,), name="vllm", daemon=True)
         self._thread.start()
         return await ready
@@ -99,10 +101,11 @@ class OfflineClient:
             raise
 
     async def aclose(self) -> None:
-        """Ends the engine and gives back its memory."""
+        """Ends the engine and gives back its memory; one that still loads ends itself, or with this process."""
         if self._thread is not None:
             self._inbox.put(None)
-            await asyncio.to_thread(self._thread.join)
+            if not self._loading:
+                await asyncio.to_thread(self._thread.join)
             self._thread = None
 
     # -- in the thread ---------------------------------------------------------------------------------
@@ -116,8 +119,10 @@ class OfflineClient:
             llm = self._load()
             info = self._info(llm)
         except BaseException as error:
+            self._loading = False
             self._tell(ready, error=_explained(self.model, error))
             return
+        self._loading = False
         self._tell(ready, info)
         asked: dict[str, _Asked] = {}
         try:
@@ -192,7 +197,8 @@ class OfflineClient:
             else:
                 future.set_result(result)
 
-        self._loop.call_soon_threadsafe(settle)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(settle)
 
 
 def _prompt(llm: Any, request: Request) -> Any:

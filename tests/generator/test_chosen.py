@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -57,3 +58,27 @@ def test_without_vllm_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ServiceError, match="vLLM is not installed") as refused:
         asyncio.run(start())
     assert "seedgate[vllm]" in str(refused.value.hint)
+
+
+def test_who_gives_up_while_the_model_loads_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, loaded = threading.Event(), threading.Event()
+
+    def load(self: OfflineClient) -> None:
+        begun.set()
+        loaded.wait(60)
+        raise RuntimeError("too late")
+
+    monkeypatch.setattr(OfflineClient, "_load", load)
+
+    async def give_up() -> None:
+        client = OfflineClient("org/model", name="model")
+        starting = asyncio.create_task(client.start())
+        await asyncio.to_thread(begun.wait, 60)
+        starting.cancel()
+        await asyncio.wait_for(client.aclose(), 20)
+
+    try:
+        asyncio.run(give_up())
+        assert not loaded.is_set()
+    finally:
+        loaded.set()
