@@ -19,6 +19,7 @@ from seedgate.errors import InputError
 __all__ = ["canonical_json", "content_hash", "normalise", "sha256", "strict_loads"]
 
 MAX_DEPTH = 32
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def normalise(value: Any, _depth: int = 0) -> Any:
@@ -30,6 +31,8 @@ def normalise(value: Any, _depth: int = 0) -> Any:
     """
     if _depth > MAX_DEPTH:
         raise InputError(f"the value is nested deeper than {MAX_DEPTH} levels")
+    if type(value) is str and value.isascii():  # most are, and then there is nothing to do
+        return value
     if isinstance(value, str):
         text = unicodedata.normalize("NFC", value)
         try:
@@ -48,7 +51,7 @@ def normalise(value: Any, _depth: int = 0) -> Any:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise InputError(f"object key {key!r} is not a string")
-            name = normalise(key)
+            name = key if type(key) is str and key.isascii() else normalise(key)
             if name in out:
                 raise InputError(f"object key {name!r} appears twice")
             out[name] = normalise(item, _depth + 1)
@@ -64,9 +67,7 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": 1, "a": "e\\u0301"})
     '{"a":"é","b":1}'
     """
-    return json.dumps(
-        normalise(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
+    return _ENCODER.encode(normalise(value))
 
 
 def sha256(data: str | bytes) -> str:

@@ -7,7 +7,7 @@ plan's number, so that a plan entry is recorded once however often a run is kill
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +27,7 @@ from seedgate.task import Task
 __all__ = ["Outcome", "Recorder", "request_key"]
 
 DETAIL_CHARS = 160
+_Parsed = list[tuple[Choice, Item, Example | Drop]]
 
 
 def request_key(request_id: str) -> str:
@@ -75,19 +76,31 @@ class Recorder:
         Args:
             known: Choices and items that are candidates already, and left out.
         """
+        parsed = self._parsed(plan, completion, known)
+        self._chain.prepare([made for _, _, made in parsed if isinstance(made, Example)])
+        return self._outcome(plan, completion, parsed)
+
+    def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
+        """As `outcome` of each in turn, but what texts mean is asked for all at once, which takes a fraction of it."""
+        parsed = [self._parsed(plan, completion) for plan, completion in answered]
+        self._chain.prepare([made for each in parsed for _, _, made in each if isinstance(made, Example)])
+        return [self._outcome(*pair, each) for pair, each in zip(answered, parsed, strict=True)]
+
+    def _parsed(self, plan: Plan, completion: Completion, known: Collection[tuple[int, int]] = ()) -> _Parsed:
+        return [
+            (choice, item, self._example(plan, choice, item))
+            for choice in completion.choices
+            for item in self._form.parse(choice, plan.fixed, len(plan.seed_ids))
+            if (choice.index, item.number) not in known
+        ]
+
+    def _outcome(self, plan: Plan, completion: Completion, parsed: _Parsed) -> Outcome:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         prompt: Any = plan.request.prompt
         prompt = prompt if isinstance(prompt, str) else [dict(message) for message in prompt]
         prompt_hash = content_hash(prompt)
         result = Outcome([self._completed(plan, completion, prompt, prompt_hash)], len(completion.choices))
         result.strategy = plan.strategy
-        parsed = [
-            (choice, item, self._example(plan, choice, item))
-            for choice in completion.choices
-            for item in self._form.parse(choice, plan.fixed, len(plan.seed_ids))
-            if (choice.index, item.number) not in known
-        ]
-        self._chain.prepare([made for _, _, made in parsed if isinstance(made, Example)])
         for choice, item, parsed_as in parsed:
             made = parsed_as if isinstance(parsed_as, Drop) else self._filtered(parsed_as, plan.repairs)
             if isinstance(made, Drop):

@@ -9,7 +9,8 @@ target is reached is waited for and recorded.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from seedgate.errors import SeedgateError
@@ -26,8 +27,11 @@ PRIOR_REQUESTS = 4.0
 """How many requests' worth the first guess of the yield counts."""
 
 
+_Result = tuple[Plan, Completion]
+
+
 class _Judge(Protocol):
-    def outcome(self, plan: Plan, completion: Completion) -> Outcome: ...
+    def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]: ...
 
 
 class Stream:
@@ -92,7 +96,7 @@ class Stream:
             SeedgateError: A request failed for good, or the ledger did. What had come back is recorded.
         """
         self._slots = asyncio.Semaphore(self._concurrency)
-        self._results: asyncio.Queue[tuple[Plan, Completion] | None] = asyncio.Queue(FLUSH_REQUESTS)
+        self._results: asyncio.Queue[_Result | None] = asyncio.Queue(FLUSH_REQUESTS)
         self._changed = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
@@ -166,46 +170,50 @@ class Stream:
                 batch.clear()
         except asyncio.CancelledError:
             # What came back cost tokens. A batch on its way already is not written twice: events have keys.
-            while not self._results.empty():
-                self._take_now(self._results.get_nowait(), batch)
+            answered, _ = self._waiting()
+            self._note(answered, self._judge.outcomes(answered), batch)
             self._append(batch)
             raise
 
     async def _gather(self, batch: list[NewEvent]) -> bool:
         """Fills the batch with up to 64 requests or half a second of them; False after the last."""
-        if not await self._take(await self._results.get(), batch):
-            return False
-        until = asyncio.get_running_loop().time() + FLUSH_S
-        for _ in range(FLUSH_REQUESTS - 1):
+        gathered, until, result = 0, None, await self._results.get()
+        while True:
+            answered, last = self._waiting(result, most=FLUSH_REQUESTS - gathered)
+            await self._take(answered, batch)
+            gathered += len(answered)
+            until = until or asyncio.get_running_loop().time() + FLUSH_S
+            if last or gathered >= FLUSH_REQUESTS:
+                return not last
             try:
                 async with asyncio.timeout_at(until):
                     result = await self._results.get()
             except TimeoutError:
-                break
-            if not await self._take(result, batch):
-                return False
-        return True
+                return True
 
-    async def _take(self, result: tuple[Plan, Completion] | None, batch: list[NewEvent]) -> bool:
-        """Judges in a thread: comparing meanings takes long enough for other answers to wait."""
-        if result is None:
-            return False
-        plan, completion = result
-        judging = asyncio.ensure_future(asyncio.to_thread(self._judge.outcome, plan, completion))
+    def _waiting(self, *first: _Result | None, most: int = sys.maxsize) -> tuple[list[_Result], bool]:
+        """What has come back and was not judged, and whether it is the last."""
+        results = list(first)
+        while None not in results and len(results) < most and not self._results.empty():
+            results.append(self._results.get_nowait())
+        return [each for each in results if each is not None], None in results
+
+    async def _take(self, answered: Sequence[_Result], batch: list[NewEvent]) -> None:
+        """Judges all that waits at once, in a thread: meanwhile others may come back."""
+        judging = asyncio.ensure_future(asyncio.to_thread(self._judge.outcomes, answered))
         try:
-            outcome = await asyncio.shield(judging)
+            outcomes = await asyncio.shield(judging)
         except asyncio.CancelledError:
-            self._note(plan, await judging, batch)
+            self._note(answered, await judging, batch)
             raise
-        self._note(plan, outcome, batch)
-        return True
+        self._note(answered, outcomes, batch)
 
-    def _take_now(self, result: tuple[Plan, Completion] | None, batch: list[NewEvent]) -> None:
-        if result is not None:
-            self._note(result[0], self._judge.outcome(*result), batch)
+    def _note(self, answered: Sequence[_Result], outcomes: Sequence[Outcome], batch: list[NewEvent]) -> None:
+        for (plan, _), outcome in zip(answered, outcomes, strict=True):
+            batch.extend(outcome.events)
+            self._count(plan, outcome)
 
-    def _note(self, plan: Plan, outcome: Outcome, batch: list[NewEvent]) -> None:
-        batch.extend(outcome.events)
+    def _count(self, plan: Plan, outcome: Outcome) -> None:
         self._tally.candidates[plan.group] += outcome.accepted
         self._tally.in_flight[plan.group] -= 1
         self._judged += 1

@@ -20,7 +20,7 @@ from seedgate.ledger import Ledger
 from seedgate.records import Example
 from seedgate.seeds.content import text_of
 from seedgate.seeds.meaning import Meanings
-from seedgate.seeds.meaning_index import cosines
+from seedgate.seeds.meaning_index import CLOSE, cosines, products
 from seedgate.seeds.near import NearIndex
 from seedgate.task import Task
 from seedgate.workspace import Workspace
@@ -174,6 +174,7 @@ class LeakCheck:
             self._index.add(example.id, text_of(task, example.fields))
         self.meanings = meanings if self._rows else None
         self._given = bound
+        self._far: set[str] = set()
 
     @classmethod
     def for_workspace(cls, ws: Workspace, evaluation: Sequence[Example]) -> LeakCheck:
@@ -208,8 +209,15 @@ class LeakCheck:
 
     def prepare(self, examples: Sequence[Example], *, stored: bool = False) -> None:
         """Computes at once what `find` needs of each; `stored`: for rows that stay."""
-        if self.meanings is not None:
-            self.meanings.prepare(examples, stored=stored)
+        if self.meanings is None or self.bound is None:
+            return
+        limit = self.bound.threshold - CLOSE
+        self._far = set()
+        for start in range(0, len(examples), _CHUNK):
+            part = examples[start : start + _CHUNK]
+            self.meanings.prepare(part, stored=stored)
+            likeness = products(self.meanings.held(part), self._vectors).max(1)
+            self._far |= {each.id for each, most in zip(part, likeness, strict=True) if most < limit}
 
     def find(self, example: Example) -> Leak | None:
         """What the example leaks from, None if from nothing."""
@@ -219,6 +227,8 @@ class LeakCheck:
         if near is not None:
             return Leak("near", *near)
         if self.meanings is None or self.bound is None:
+            return None
+        if example.id in self._far:
             return None
         likeness = cosines(self._vectors, self.meanings.of(example))
         place = int(likeness.argmax())

@@ -26,7 +26,7 @@ __all__ = ["VECTORS_NAME", "Meanings"]
 VECTORS_NAME = "embeddings.db"
 """In `.seedgate`."""
 
-FLUSH = 64
+FLUSH = 512
 MOST_HELD = 4096
 _CHUNK = 512
 
@@ -88,6 +88,13 @@ class Meanings:
         """The vector of one example, which may never be a row."""
         self.prepare([example])
         return self._held[example.id]
+
+    def held(self, examples: Sequence[Example]) -> NDArray[np.float32]:
+        """Those of several, shape [examples, width]; none of them need ever be a row."""
+        import numpy as np
+
+        self.prepare(examples)
+        return np.stack([self._held[each.id] for each in examples])
 
     def keep(self, example: Example) -> None:
         """Stores the vector of one that became a row; some at a time, the last ones when they are next asked for."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedgate.files import atomic_write
+from seedgate.seeds.threads import one_thread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +31,8 @@ MOST_EXACT = 8192
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 96
 NEIGHBOURS = 16
+CLOSE = 0.002
+"""Two ways of computing a cosine differ by less, half precision in the graph included."""
 SAVED_FROM = 0.05
 """Growth from which the file is written again, as a share."""
 
@@ -83,6 +86,20 @@ class MeaningIndex:
             if likeness.max() == -2:
                 return None
         return self._past(likeness, ignore)
+
+    def nearest_of(self, vectors: Array) -> Array | None:
+        """Cosine of the nearest to each of several, shape [vectors]; None if there is nothing to compare with.
+
+        Through other arithmetic than `nearest`: what is within `CLOSE` of a threshold must be asked there.
+        """
+        import numpy as np
+
+        if not self._ids:
+            return None
+        if self._graph is None:
+            return products(vectors, self._rows()).max(1)
+        found = self._graph.search(np.ascontiguousarray(vectors), NEIGHBOURS, threads=1)
+        return np.asarray(1 - found.distances.reshape(len(vectors), -1)[:, 0], np.float32)
 
     def all_near(self, vector: Array, threshold: float) -> list[tuple[str, float]]:
         """Id and cosine of those at or over the threshold, the nearest first, `NEIGHBOURS` at most."""
@@ -169,6 +186,13 @@ class MeaningIndex:
             keys = np.array([_key(ids[place]) for place in fresh], np.uint64)
             # One thread: the same rows in the same order make the same graph.
             self._graph.add(keys, np.ascontiguousarray(vectors[fresh]), threads=1)
+
+
+def products(rows: Array, others: Array) -> Array:
+    """Cosines of each with each, shape [rows, others], by BLAS: much faster than `cosines`, and not to the last bit."""
+    with one_thread():
+        found: Array = rows @ others.T
+    return found
 
 
 def cosines(rows: Array, vector: Array) -> Array:

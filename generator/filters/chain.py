@@ -6,7 +6,7 @@ about every item, and review asks it again about every row that a reviewer has e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 
 from seedgate.generator.filters.base import Drop, Filter
@@ -28,6 +28,8 @@ from seedgate.workspace import Workspace
 __all__ = ["FilterChain"]
 
 _BATCH = 500
+_ALONE = (SchemaFilter, FormatFilter, LengthFilter, BoilerplateFilter, PersonalFilter)
+"""Filters that look at an example alone, so that what they said once holds."""
 
 
 class FilterChain:
@@ -41,6 +43,8 @@ class FilterChain:
 
     def __init__(self, filters: Collection[Filter]) -> None:
         self.filters = tuple(filters)
+        self._alone = tuple(takewhile(lambda each: isinstance(each, _ALONE), self.filters))
+        self._prepared: dict[str, Drop | None] = {}
 
     @classmethod
     def for_workspace(cls, ws: Workspace, base: Baseline | None = None) -> FilterChain:
@@ -78,8 +82,12 @@ class FilterChain:
 
     def prepare(self, examples: Sequence[Example]) -> None:
         """Computes at once what `check` needs of several examples: faster than one by one, with the same result."""
-        for leaks in (each for each in self.filters if isinstance(each, EvaluationFilter)):
-            leaks.prepare([each for each in examples if self._passes_cheap(each)])
+        self._prepared = {each.id: _first_drop(self._alone, each, ()) for each in examples}
+        exact = [each for each in self.filters if isinstance(each, ExactFilter)]
+        left = {e.id: e for e in examples if self._prepared[e.id] is None and not _first_drop(exact, e, ())}
+        for each in self.filters:
+            if isinstance(each, EvaluationFilter | SemanticFilter):
+                each.prepare(list(left.values()))
 
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
         """Why the example is dropped, None if it passes.
@@ -87,20 +95,19 @@ class FilterChain:
         Args:
             ignore: Ids of examples that it may equal or resemble, e.g. the candidate it was edited from.
         """
-        for each in self.filters:
-            drop = each.check(example, ignore=ignore)
-            if drop is not None:
-                return drop
-        return None
-
-    def _passes_cheap(self, example: Example) -> bool:
-        ahead = takewhile(lambda each: not isinstance(each, EvaluationFilter), self.filters)
-        return all(each.check(example) is None for each in ahead)
+        if example.id not in self._prepared:
+            return _first_drop(self.filters, example, ignore)
+        drop = self._prepared[example.id]
+        return drop or _first_drop(self.filters[len(self._alone) :], example, ignore)
 
     def accept(self, example: Example) -> None:
         """Takes note of an example that passed, so that its like is dropped from now on."""
         for each in self.filters:
             each.accept(example)
+
+
+def _first_drop(filters: Iterable[Filter], example: Example, ignore: Collection[str]) -> Drop | None:
+    return next((drop for each in filters if (drop := each.check(example, ignore=ignore))), None)
 
 
 def _remember(ledger: Ledger, exact: ExactFilter, near: NearFilter) -> list[str]:

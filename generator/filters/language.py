@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any
@@ -19,6 +20,9 @@ SURE = 0.7
 py3langid 0.4 then took none of 15,267 English texts (banking77, and questions and solutions of GSM8K) for another
 language, and 29 of 34 short sentences in 20 other languages for theirs; at .5 none and 31.
 """
+LEAST_WORDS, KNOWN_WORDS = 4, 0.6
+"""Different words of a text, and share of them that seeds have, from which nothing else is asked."""
+_WORD = re.compile(r"[^\W\d_]{2,}")
 DOUBT = 0.05
 """Probability of a language of the seeds from which nothing is said: near relatives are often confused."""
 RELATIVES = {"pcm": "en"}
@@ -38,14 +42,17 @@ class LanguageFilter:
         # Of JSON only bits and pieces are texts, too short to tell a language from another.
         self._fields = [field for field in task.fields if field.type in ("text", "chat")]
         self._seeds: list[Example] | None = list(seeds)
+        self._vocabulary: dict[str, set[str]] = {field.name: set() for field in self._fields}
         self._known: dict[str, set[str]] = {field.name: set() for field in self._fields}
 
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
         """See `Filter.check`."""
         known = self._languages()
+        if not any(known.values()):
+            return None
         for field in self._fields:
             name, text = field.name, _text(field, example)
-            if not known[name] or _letters(text) < LEAST_LETTERS:
+            if not known[name] or _letters(text) < LEAST_LETTERS or self._in_words_of_seeds(name, text):
                 continue
             ranked = [(RELATIVES.get(each, each), chance) for each, chance in _identifier().rank(text)]
             language, probability = ranked[0]
@@ -58,6 +65,11 @@ class LanguageFilter:
                 )
         return None
 
+    def _in_words_of_seeds(self, name: str, text: str) -> bool:
+        """Whether most of a text's words are those of seeds: then its language is theirs, and telling takes long."""
+        words = _words(text)
+        return len(words) >= LEAST_WORDS and len(words & self._vocabulary[name]) >= KNOWN_WORDS * len(words)
+
     def accept(self, example: Example) -> None:
         """Nothing to remember."""
 
@@ -69,6 +81,7 @@ class LanguageFilter:
                 if _letters(text) >= LEAST_LETTERS:
                     language, probability = _identifier().classify(text)
                     if probability >= SURE:
+                        self._vocabulary[name] |= _words(text)
                         self._known[name].add(RELATIVES.get(language, language))
         self._seeds = None
         return self._known
@@ -76,6 +89,10 @@ class LanguageFilter:
 
 def _text(field: Field, example: Example) -> str:
     return "\n".join(field.texts(example.fields.get(field.name, "")))
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
 
 
 def _letters(text: str) -> int:

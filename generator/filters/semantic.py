@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seedgate.generator.filters.base import Drop
 from seedgate.records import Example
 from seedgate.seeds import MeaningIndex, Meanings
+from seedgate.seeds.meaning_index import CLOSE, products
 from seedgate.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class SemanticFilter:
         self._meanings = meanings
         self._threshold = threshold
         self._index = MeaningIndex()
+        self._unlike: set[str] = set()
 
     def load(self, ws: Workspace, ids: Iterable[str]) -> None:
         """Takes note of a workspace's rows, from the stored index as far as it goes."""
@@ -42,9 +44,22 @@ class SemanticFilter:
         path = ws.state_dir / f"meanings-{self._meanings.space[:12]}.usearch"
         self._index.load(path, list(dict.fromkeys(ids)), vectors_of)
 
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """Compares several at once with all that is known and with each other: most are like nothing."""
+        self._unlike = set()
+        if not examples:
+            return
+        vectors = self._meanings.held(examples)
+        nearest = self._index.nearest_of(vectors)
+        likeness = products(vectors, vectors)
+        likeness[range(len(examples)), range(len(examples))] = -1
+        most = likeness.max(1) if nearest is None else likeness.max(1).clip(min=nearest)
+        limit = self._threshold - CLOSE
+        self._unlike = {each.id for each, own in zip(examples, most, strict=True) if own < limit}
+
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
         """See `Filter.check`."""
-        if not len(self._index):
+        if not len(self._index) or example.id in self._unlike:
             return None
         found = self._index.nearest(self._meanings.of(example), ignore=ignore)
         if found is None or found[1] < self._threshold:

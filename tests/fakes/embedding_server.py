@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import math
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,8 @@ class FakeEmbeddings:
         bodies: Requests, in order.
         statuses: Answered first, one a request, instead of vectors.
         spoil: Applied to each answer.
+        formats: Encodings that it does not refuse.
+        ignores_format: Whether it answers with numbers, whatever is asked.
     """
 
     def __init__(self, *, key: str | None = None) -> None:
@@ -36,7 +40,15 @@ class FakeEmbeddings:
         self.bodies: list[dict[str, Any]] = []
         self.statuses: list[int] = []
         self.spoil: Any = None
+        self.formats = ("base64", "float")
+        self.ignores_format = False
         self.url = ""
+
+    def coded(self, numbers: list[float], body: dict[str, Any]) -> Any:
+        """As vLLM writes them: bytes of little-endian float32, or plain numbers."""
+        if body["encoding_format"] != "base64" or self.ignores_format:
+            return numbers
+        return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
     @contextmanager
     def serve(self) -> Iterator[FakeEmbeddings]:
@@ -50,10 +62,12 @@ class FakeEmbeddings:
                     return self.answer(401, {"error": "wrong key"})
                 if fake.statuses:
                     return self.answer(fake.statuses.pop(0), {"error": "not now"})
+                if body["encoding_format"] not in fake.formats:
+                    return self.answer(422, {"error": "no such encoding"})
                 if self.path != "/v1/embeddings":
                     return self.answer(404, {"error": "no such path"})
                 items = [
-                    {"object": "embedding", "index": place, "embedding": vector(text)}
+                    {"object": "embedding", "index": place, "embedding": fake.coded(vector(text), body)}
                     for place, text in enumerate(body["input"])
                 ]
                 answer: Any = {"object": "list", "data": list(reversed(items)), "model": body["model"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -385,11 +385,29 @@ class TestChain:
         assert (drop.filter, drop.reason) == ("exact", "rejected")
 
     def test_what_is_computed_at_once_changes_no_answer(self, tiny_workspace: Workspace) -> None:
-        texts = ["What time is the teapot arriving?", "Nobody rang, yet the van was in our street.", "Hm"]
+        texts = [
+            "What time is the teapot arriving?",
+            "Nobody rang, yet the van was in our street.",
+            "Hm",
+            "Nobody rang, yet our street had the van in it.",
+            "Nobody rang, yet the van was in our street.",
+            "The lid does not fit on the pot that you sent.",
+            "The lid doesn't fit on the pot that you sent me.",
+        ]
         examples = [Example(fields={"text": text, "label": "delivery"}) for text in texts]
+
+        def answers(chain: FilterChain) -> Iterator[str]:
+            for example in examples:
+                drop = chain.check(example)
+                if drop is None:
+                    chain.accept(example)
+                yield "" if drop is None else drop.reason
+
         one_by_one, together = (FilterChain.for_workspace(tiny_workspace) for _ in range(2))
         together.prepare(examples)
-        assert list(map(together.check, examples)) == list(map(one_by_one.check, examples))
+        found = list(answers(together))
+        assert found == list(answers(one_by_one))
+        assert {"", "short", "candidate", "semantic_duplicate"} <= set(found)
 
     def test_an_accepted_example_drops_its_like(self, tiny_workspace: Workspace) -> None:
         chain = FilterChain.for_workspace(tiny_workspace)

@@ -73,6 +73,15 @@ class TestServedModel:
         assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
         assert vectors[3] @ vectors[10] == pytest.approx(cosine(texts[3], texts[10]), abs=1e-5)
 
+    def test_numbers_come_as_bytes_or_as_a_server_knows_to_write_them(self, fake: FakeEmbeddings) -> None:
+        model = ServedModel(fake.url, "tiny", "sesame")
+        as_bytes = model.embed(["a b", "c"])
+        fake.ignores_format = True
+        assert np.allclose(model.embed(["a b", "c"]), as_bytes, atol=1e-6)
+        fake.ignores_format, fake.formats = False, ("float",)
+        assert np.allclose(model.embed(["a b", "c"]), as_bytes, atol=1e-6)
+        assert [body["encoding_format"] for body in fake.bodies] == ["base64", "base64", "base64", "float"]
+
     def test_a_busy_server_is_asked_again(self, fake: FakeEmbeddings) -> None:
         fake.statuses = [429, 503]
         assert ServedModel(fake.url, "tiny", "sesame").embed(["a"]).shape == (1, 64)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seedgate.seeds import MeaningIndex
+from seedgate.seeds.meaning_index import CLOSE
 
 CHANCE = np.random.default_rng(20)
 VECTORS = CHANCE.standard_normal((300, 24)).astype(np.float32)
@@ -39,6 +40,19 @@ def test_it_finds_what_comparing_with_each_finds(most_exact: int) -> None:
         assert found is not None
         assert found[0] == IDS[int(likeness.argmax())]
         assert found[1] == pytest.approx(float(likeness.max()), abs=2e-3)
+
+
+@pytest.mark.parametrize("most_exact", [1000, 100, 0])
+@pytest.mark.parametrize("count", [1, 40])
+def test_asking_for_several_at_once_says_the_same(most_exact: int, count: int) -> None:
+    assert MeaningIndex(most_exact).nearest_of(VECTORS[:count]) is None
+    index = filled(most_exact)
+    asked = CHANCE.standard_normal((count, 24)).astype(np.float32)
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    found = index.nearest_of(asked)
+    assert found is not None
+    one_by_one = [index.nearest(each) for each in asked]
+    assert found.tolist() == pytest.approx([each[1] for each in one_by_one if each], abs=CLOSE)
 
 
 @pytest.mark.parametrize("most_exact", [1000, 0])
