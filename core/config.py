@@ -144,7 +144,7 @@ class GenerationConfig(_Table):
     temperature: float = Field(0.7, ge=0, le=2)
     top_p: float = Field(0.9, gt=0, le=1)
     max_tokens: int = Field(160, ge=1)
-    concurrency: int = Field(32, ge=1, le=4096)
+    concurrency: int = Field(0, ge=0, le=4096)  # requests in flight; 0: as many as the servers have room for
     timeout_s: float = Field(300.0, gt=0)
     min_words: int = Field(2, ge=0)
     language: Literal["seeds", "any"] = "seeds"  # drop what is in no language of the seeds

@@ -53,7 +53,7 @@ def generate(
         candidates: How many the cycle is to have after the filters; default from `[generation]`.
         cycle: Number of the cycle.
         dry_run: Report what would be asked; nothing is sent or written.
-        concurrency: Requests in flight; default from `[generation]`.
+        concurrency: Requests in flight; default from `[generation]`, where 0 leaves it to the servers.
         client: Where to send requests; default the workspace's vLLM endpoints.
         reviewed: What review has said (`seedgate.review.reviewed` of the workspace), for the strategies that go
             by it: without it nothing is repaired, and what was rejected counts as covered.
@@ -72,7 +72,14 @@ def generate(
     form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model, templates)
     chooser = Chooser(ws, base, form, cycle, reviewed)
     run = _Run(
-        ws, base, form, templates, chooser, cycle, target, concurrency or ws.config.generation.concurrency
+        ws,
+        base,
+        form,
+        templates,
+        chooser,
+        cycle,
+        target,
+        concurrency or ws.config.generation.concurrency or None,
     )
     if dry_run:
         return run.preview(tally_of(ws.ledger, cycle, form.fixed))
@@ -96,7 +103,7 @@ class _Run:
     chooser: Chooser
     cycle: int
     target: int
-    concurrency: int
+    concurrency: int | None
 
     @property
     def model(self) -> str:
@@ -201,7 +208,7 @@ class _Run:
             partial(self.ws.ledger.append, lease=lease),
             target=self.target,
             concurrency=self.concurrency,
-            patience=max(LEAST_PATIENCE, 2 * self.concurrency),
+            patience=max(LEAST_PATIENCE, 2 * (self.concurrency or 0)),
             on_outcome=meter.add,
         )
 

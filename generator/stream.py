@@ -15,6 +15,7 @@ from typing import Protocol
 
 from seedgate.errors import SeedgateError
 from seedgate.generator.clients.base import Client, Completion
+from seedgate.generator.clients.room import START
 from seedgate.generator.recording import Outcome
 from seedgate.generator.strategies.base import Plan, Tally
 from seedgate.ledger import NewEvent
@@ -42,7 +43,7 @@ class Stream:
         tally: The cycle's counts; kept up here.
         append: Writes events as one transaction; called from a thread.
         target: Candidates that the cycle is to have.
-        concurrency: Most requests in flight.
+        concurrency: Most requests in flight; None: as many as the client finds room for.
         patience: Requests in a row without a candidate after which it gives up.
         on_outcome: Told of each judged request.
 
@@ -62,7 +63,7 @@ class Stream:
         append: Callable[[list[NewEvent]], object],
         *,
         target: int,
-        concurrency: int,
+        concurrency: int | None,
         patience: int,
         on_outcome: Callable[[Outcome], None],
     ) -> None:
@@ -95,7 +96,6 @@ class Stream:
         Raises:
             SeedgateError: A request failed for good, or the ledger did. What had come back is recorded.
         """
-        self._slots = asyncio.Semaphore(self._concurrency)
         self._results: asyncio.Queue[_Result | None] = asyncio.Queue(FLUSH_REQUESTS)
         self._changed = asyncio.Event()
         try:
@@ -111,7 +111,8 @@ class Stream:
 
     async def _send(self, group: asyncio.TaskGroup) -> None:
         while True:
-            await self._slots.acquire()
+            while self._out >= (self._concurrency or self._client.room or START):
+                await self._change()
             if not await self._wanted():
                 break
             try:
@@ -151,7 +152,6 @@ class Stream:
             self._tally.in_flight[plan.group] -= 1
         finally:
             self._out -= 1
-            self._slots.release()
             self._changed.set()
 
     async def _change(self) -> None:

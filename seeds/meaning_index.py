@@ -97,7 +97,8 @@ class MeaningIndex:
         if not self._ids:
             return None
         if self._graph is None:
-            return products(vectors, self._rows()).max(1)
+            nearest: Array = products(vectors, self._rows()).max(1)
+            return nearest
         found = self._graph.search(np.ascontiguousarray(vectors), NEIGHBOURS, threads=1)
         return np.asarray(1 - found.distances.reshape(len(vectors), -1)[:, 0], np.float32)
 

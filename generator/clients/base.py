@@ -90,6 +90,11 @@ class ModelInfo:
 class Client(Protocol):
     """Something that completes prompts. `complete` may be called many times at once."""
 
+    @property
+    def room(self) -> int | None:
+        """How many requests may be in flight now, where the client finds that out; None: as many as it is told."""
+        ...
+
     async def start(self) -> ModelInfo:
         """Makes ready and says what is served.
 

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from seedgate.generator.clients.base import Client
 from seedgate.generator.clients.offline import OfflineClient
+from seedgate.generator.clients.room import START
 from seedgate.generator.clients.server import ServerClient
 from seedgate.workspace import Workspace
 
 __all__ = ["client_for", "offline_client"]
 
 
-def client_for(ws: Workspace, *, connections: int) -> Client:
+def client_for(ws: Workspace, *, connections: int | None) -> Client:
     """A client of the model that `[vllm]` names, not started.
 
     Args:
-        connections: Most requests in flight at a time.
+        connections: Most requests in flight at a time; None: as many as the servers have room for.
 
     Raises:
         InputError: The model to load is not there.
@@ -29,7 +30,8 @@ def client_for(ws: Workspace, *, connections: int) -> Client:
         ws.config.vllm.model,
         api_key=ws.vllm_key(),
         timeout_s=ws.config.generation.timeout_s,
-        connections=connections,
+        connections=connections or START,
+        adapts=connections is None,
     )
 
 

@@ -75,6 +75,10 @@ class OfflineClient:
         self._fault: ServiceError | None = None
         self._loading = True
 
+    @property
+    def room(self) -> None:
+        """See `Client.room`: the engine queues what it cannot run yet."""
+
     async def start(self) -> ModelInfo:
         """Loads the model, which takes from seconds to minutes.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -19,6 +20,7 @@ import stamina
 from seedgate.errors import ServiceError
 from seedgate.generator.clients.base import Completion, ModelInfo, Request
 from seedgate.generator.clients.endpoints import Endpoint, EndpointPool
+from seedgate.generator.clients.room import MOST, Room, queue_of
 from seedgate.generator.clients.wire import (
     EndpointError,
     TransientError,
@@ -33,7 +35,7 @@ __all__ = ["ServerClient"]
 ATTEMPTS = 8
 FAILURES_TO_LEAVE = 3
 """Requests in a row that an endpoint must fail to serve to be taken for ill."""
-PROBE_TIMEOUT_S = 10.0
+PROBE_TIMEOUT_S, WATCH_S = 10.0, 1.0
 LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
@@ -49,6 +51,7 @@ class ServerClient:
         deadline_s: How long all endpoints may be out at once before a request fails.
         wait_s: First pause of the exponential, jittered backoff, and between checks of an endpoint.
         extra: More keys for every body, for what only some servers know.
+        adapts: Whether to find out how many requests the servers have room for (`room`).
 
     Example:
         >>> client = ServerClient(("http://127.0.0.1:8000/v1",), "smollm2-135m")
@@ -67,22 +70,32 @@ class ServerClient:
         deadline_s: float = 120.0,
         wait_s: float = 0.5,
         extra: Mapping[str, Any] | None = None,
+        adapts: bool = False,
     ) -> None:
         self.model = model
         self._timeout_s = timeout_s
         self._wait_s = wait_s
         self._extra = dict(extra or {})
         urls = tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+        self._room = Room() if adapts else None
+        self._watching: asyncio.Task[None] | None = None
         self._pool = EndpointPool(urls, self._check, deadline_s=deadline_s, probe_s=wait_s)
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(timeout_s, connect=PROBE_TIMEOUT_S, pool=None),
-            limits=httpx.Limits(max_connections=connections + len(urls), max_keepalive_connections=None),
+            limits=httpx.Limits(
+                max_connections=(MOST if adapts else connections) + len(urls), max_keepalive_connections=None
+            ),
             mounts=dict.fromkeys(LOOPBACK),  # a proxy in the environment is not for this machine's servers
         )
 
     def __repr__(self) -> str:
         return f"ServerClient({[e.url for e in self._pool.endpoints]}, {self.model!r})"
+
+    @property
+    def room(self) -> int | None:
+        """See `Client.room`."""
+        return self._room.now if self._room else None
 
     async def start(self) -> ModelInfo:
         """Checks every endpoint; those that cannot be reached are tried again while the run goes on.
@@ -107,6 +120,8 @@ class ServerClient:
                 f"no vLLM endpoint can be used ({'; '.join(faults)})",
                 hint="start it with `seedgate up`, or give the address in SEEDGATE_VLLM_URLS or [vllm] urls",
             )
+        if self._room:
+            self._watching = asyncio.create_task(self._watch(self._room))
         return infos[0]
 
     async def complete(self, request: Request) -> Completion:
@@ -127,7 +142,7 @@ class ServerClient:
         try:
             async for attempt in retries:
                 with attempt:
-                    return await self._once(request, body)
+                    return await self._anywhere(request, body)
         except TransientError as fault:
             raise ServiceError(
                 f"vLLM did not serve request {request.id} in {ATTEMPTS} tries: {fault}",
@@ -138,30 +153,48 @@ class ServerClient:
 
     async def aclose(self) -> None:
         """Closes the connections."""
+        if self._watching:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         await self._pool.aclose()
         await self._http.aclose()
 
     # -- one try -------------------------------------------------------------------------------------
 
-    async def _once(self, request: Request, body: bytes) -> Completion:
-        endpoint = await self._pool.take()
+    async def _anywhere(self, request: Request, body: bytes) -> Completion:
+        """Where one endpoint fails, the others are asked before anything waits."""
+        tried: set[Endpoint] = set()
+        while True:
+            endpoint, number = await self._pool.take(tried)
+            try:
+                return await self._once(request, body, endpoint, number)
+            except TransientError:
+                tried.add(endpoint)
+                if not self._pool.has_other(tried):
+                    raise
+
+    async def _once(self, request: Request, body: bytes, endpoint: Endpoint, number: int) -> Completion:
+        answered = False
         try:
             answer = await self._send("POST", endpoint.url + route_of(request), content=body)
             completion = completion_of(request, answer)
+            answered = True
         except EndpointError as fault:
             self._pool.fail(endpoint, str(fault))
             raise
         except TransientError as fault:
+            if fault.busy and self._room:
+                self._room.refused(asyncio.get_running_loop().time())
             endpoint.failures += 1
-            if endpoint.failures >= FAILURES_TO_LEAVE and fault.retry_after_s is None:
+            most = 1 if endpoint.on_trial else FAILURES_TO_LEAVE
+            if endpoint.failures >= most and fault.retry_after_s is None:
                 self._pool.fail(endpoint, str(fault))
             raise
         except ServiceError:
             await self._explain(endpoint)
             raise
         finally:
-            self._pool.give_back(endpoint)
-        endpoint.failures = 0
+            endpoint.end(number, time.monotonic(), answered=answered)
         return completion
 
     async def _send(self, method: str, url: str, **options: Any) -> httpx.Response:
@@ -186,6 +219,27 @@ class ServerClient:
             await self._described(endpoint)
         except TransientError:
             return
+
+    # -- how much they can take ----------------------------------------------------------------------
+
+    async def _watch(self, room: Room) -> None:
+        """Asks the servers for their queues, until one does not say."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            alive = [each for each in self._pool.endpoints if each.fault is None]
+            found = await asyncio.gather(*map(self._queue, alive), return_exceptions=True)
+            queues = [each for each in found if isinstance(each, tuple)]
+            if None in found:
+                return
+            if queues:
+                in_flight = sum(each.in_flight for each in alive)
+                room.observe(sum(w for w, _ in queues), max(used for _, used in queues), in_flight)
+
+    async def _queue(self, endpoint: Endpoint) -> tuple[float, float] | None:
+        answer = await self._send(
+            "GET", f"{endpoint.url.removesuffix('/v1')}/metrics", timeout=PROBE_TIMEOUT_S
+        )
+        return queue_of(answer.text) if answer.status_code == 200 else None
 
     # -- the state of an endpoint --------------------------------------------------------------------
 

@@ -27,10 +27,12 @@ class TransientError(Exception):
 
     Attributes:
         retry_after_s: How long the server asked to wait, if it did.
+        busy: Whether the server has more requests than it takes.
     """
 
-    def __init__(self, what: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, what: str, *, retry_after_s: float | None = None, busy: bool = False) -> None:
         self.retry_after_s = retry_after_s
+        self.busy = busy
         super().__init__(what)
 
 
@@ -116,7 +118,7 @@ def _choice(request: Request, item: dict[str, Any]) -> Choice:
 def _fault(answer: httpx.Response) -> Exception:
     status, said = answer.status_code, _message(answer)
     if status in _BUSY:
-        return TransientError(f"busy ({status}): {said}", retry_after_s=_retry_after(answer))
+        return TransientError(f"busy ({status}): {said}", retry_after_s=_retry_after(answer), busy=True)
     if status >= 500:
         if "EngineCore" in said or "EngineDead" in said:
             return EndpointError(f"its engine died ({status}: {said})")

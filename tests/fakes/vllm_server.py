@@ -32,6 +32,7 @@ class FakeVllm:
 
     Args:
         delay_s: How long a completion takes.
+        slots: Completions that it works on at once; others wait, as in a full server.
         api_key: What requests must bring, if anything.
         item_faults: Share of list items that are made unfit (too short).
 
@@ -39,6 +40,7 @@ class FakeVllm:
         bodies: Bodies of the completion requests received, in order.
         peak: Most completion requests that were in flight at once.
         in_flight_samples: Requests in flight, noted as each arrived.
+        metrics: What it says at `/metrics`; by default it has no such page.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class FakeVllm:
         model: str = "fake-135m",
         api_key: str | None = None,
         delay_s: float = 0.0,
+        slots: int = 10_000,
         item_faults: float = 0.0,
         port: int = 0,
     ) -> None:
@@ -59,7 +62,9 @@ class FakeVllm:
         self.answered = 0
         self.peak = 0
         self.in_flight_samples: list[int] = []
+        self.slots = threading.Semaphore(slots)
         self.engine_dead = False
+        self.metrics: str | None = None
         self._faults: deque[str] = deque()
         self._always: str | None = None
         self._in_flight = 0
@@ -85,7 +90,7 @@ class FakeVllm:
         """The next completion requests get these, one each.
 
         `500`, `429` (with Retry-After 0), `400`, `hang`, `truncated` (half a JSON), `empty` (no choices),
-        `wrong_schema`, `reset` (the connection is closed unanswered).
+        `wrong_schema`, `reset` (the connection is closed unanswered), `half` (closed in the middle of the answer).
         """
         self._faults.extend(faults)
 
@@ -234,6 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         if self.path == "/health":
             self._send(503 if fake.engine_dead else 200, b"")
+        elif self.path == "/metrics" and fake.metrics is not None:
+            self._send(200, fake.metrics.encode())
         elif self.path == "/v1/models":
             entry = {"id": fake.model, "object": "model", "root": "org/fake", "max_model_len": 2048}
             self._allowed() and self._json(200, {"object": "list", "data": [entry]})
@@ -257,7 +264,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: dict[str, Any], fault: str | None) -> None:
         fake = self.server.fake
         if fake.delay_s:
-            time.sleep(fake.delay_s)
+            with fake.slots:
+                time.sleep(fake.delay_s)
         if fake.engine_dead:
             self._error(500, "InternalServerError", ENGINE_DEAD)
         elif fault == "hang":
@@ -272,10 +280,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(int(fault), "Error", "something about the request")
         elif fault == "truncated":
             self._send(200, json.dumps(fake.completion(body)).encode()[:-40])
+        elif fault == "half":
+            self._half(json.dumps(fake.completion(body)).encode())
         elif fault == "empty":
             self._json(200, fake.completion(body) | {"choices": []})
         else:
             self._json(200, fake.completion(body, wrong_schema=fault == "wrong_schema"))
+
+    def _half(self, content: bytes) -> None:
+        """Promises all of it, sends half, and closes the connection."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2])
+        self.close_connection = True
 
     def _allowed(self) -> bool:
         key = self.server.fake.api_key

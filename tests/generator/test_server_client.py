@@ -116,9 +116,60 @@ class TestRouting:
                     while not late.answered:
                         await many(client, 10)
 
+    async def test_a_slower_endpoint_gets_less_and_one_that_hangs_nothing_more(self) -> None:
+        with FakeVllm(delay_s=0.02) as quick, FakeVllm(delay_s=0.4) as slow, FakeVllm() as hung:
+            hung.always("hang")
+            async with connected(quick, slow, hung, timeout_s=120.0) as client:
+                sent: list[asyncio.Task[Completion]] = []
+                async with asyncio.timeout(60):
+                    while quick.answered < 150:
+                        waiting = sum(not task.done() for task in sent)
+                        sent += [
+                            asyncio.create_task(client.complete(request(n))) for n in range(12 - waiting)
+                        ]
+                        await asyncio.sleep(0.005)
+                assert len(hung.bodies) <= 8
+                assert quick.answered > 3 * slow.answered
+                hung.stop()
+                assert len(await asyncio.gather(*sent)) == len(sent)
+
+
+class TestRoom:
+    async def test_the_servers_own_figures_move_the_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("seedgate.generator.clients.server.WATCH_S", 0.01)
+        idle = 'vllm:num_requests_waiting{engine="0"} 0.0\nvllm:kv_cache_usage_perc{engine="0"} 0.1\n'
+        with FakeVllm(delay_s=0.05) as one, FakeVllm(delay_s=0.05) as other:
+            one.metrics, other.metrics = idle, idle
+            async with connected(one, other, adapts=True) as client:
+                assert client.room == 32
+                await asyncio.sleep(0.1)
+                assert client.room == 32  # nothing is in flight, so nothing is known
+                async with asyncio.timeout(60):
+                    while client.room == 32:
+                        await many(client, 64)
+                    other.metrics = idle.replace('waiting{engine="0"} 0.0', 'waiting{engine="0"} 900.0')
+                    while client.room > 32:
+                        await many(client, 64)
+
+    async def test_a_server_without_figures_keeps_what_it_began_with(self, fake: FakeVllm) -> None:
+        async with connected(fake, adapts=True) as client:
+            await many(client, 64)
+            assert client.room == 32
+
+    async def test_a_server_that_has_too_much_gets_less(self, fake: FakeVllm) -> None:
+        async with connected(fake, adapts=True) as client:
+            fake.fail_next("429", "429", "429")
+            await many(client, 12)
+            assert client.room is not None
+            assert client.room < 32
+
+    async def test_who_names_a_number_gets_it(self, fake: FakeVllm) -> None:
+        async with connected(fake) as client:
+            assert client.room is None
+
 
 class TestFaults:
-    @pytest.mark.parametrize("fault", ["500", "429", "truncated", "empty", "reset"])
+    @pytest.mark.parametrize("fault", ["500", "429", "truncated", "empty", "reset", "half"])
     async def test_what_another_try_may_mend_is_tried_again(self, fake: FakeVllm, fault: str) -> None:
         async with connected(fake) as client:
             fake.fail_next(fault, fault)

@@ -30,6 +30,7 @@ class SlowModel:
         self.samples: list[int] = []
         self.begun = 0
         self.fails_at: int | None = None
+        self.room: int | None = None
 
     async def start(self) -> ModelInfo:
         return ModelInfo("slow")
@@ -114,6 +115,21 @@ async def test_slots_are_refilled_one_by_one_not_in_batches() -> None:
     assert max(model.samples) == 8
     # Waiting for the slowest of each eight would keep the slots busy for 4/7 of the time.
     assert sum(map(model.seconds, range(240))) / (8 * elapsed) > 0.75
+
+
+async def test_where_no_number_is_given_the_client_finds_room() -> None:
+    model = SlowModel(lambda _: 0.002)
+    model.room = 3
+    running = asyncio.create_task(stream(model, Ledger(), target=100_000, concurrency=None).run())
+    await until(lambda: model.begun >= 50)
+    assert max(model.samples) == 3
+    model.room = 20
+    await until(lambda: max(model.samples) == 20)
+    model.room = 5
+    await until(lambda: model.samples[-1] <= 5)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_a_slow_request_holds_nobody_up() -> None:
