@@ -26,8 +26,8 @@ __all__ = ["INDEX_NAMES", "MOST_EXACT", "MeaningIndex", "cosines"]
 INDEX_NAMES = "meanings-*.usearch"
 """In `.seedgate`, one for each space."""
 
-MOST_EXACT = 8192
-"""Up to so many, comparing with each takes less time than the graph (benchmarks/leakage.py)."""
+MOST_EXACT = 32_768
+"""Up to so many, comparing with each, many at once, takes less time than the graph (benchmarks/duplicates.py)."""
 
 CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 96
 NEIGHBOURS = 16
