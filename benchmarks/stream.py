@@ -1,9 +1,15 @@
-"""Does `generate` keep the server as busy as a plain load generator does? At least 0.9 of its candidates per second.
+"""Does `generate` keep the server as busy as a plain load generator does? At least 0.95 of its requests per second.
 
 Both arms send the same requests in the same order to the same vLLM server: `generate` first, with everything
 it does (prompts, filters, ledger), then asyncio, httpx and a semaphore, with nothing; what would have become
 a candidate is counted afterwards. Each run has its own `cache_salt`, so no arm finds the other's prefixes in
 the server's cache. Arms take turns, since a shared machine changes from minute to minute.
+
+With `--distilabel PYTHON` a third arm: distilabel 1.5.3 in an environment of its own (`uv venv E` and `uv pip install
+--python E/bin/python 'distilabel[openai]==1.5.3'`) is given the same prompts, number of completions and sampling, as
+messages, since it sends no others, in its default batches. Its lines are taken without their numbers and headings, the
+first three of each completion, and counted as candidates if they pass the same filters; the start of its pipeline (a
+run of one prompt) is not counted. `generate` is to bring at least 2 times as many candidates per second.
 """
 
 from __future__ import annotations
@@ -12,7 +18,9 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import statistics
+import subprocess
 import tempfile
 import time
 import uuid
@@ -29,12 +37,14 @@ from seedgate.generator.clients.server import ServerClient
 from seedgate.generator.clients.wire import body_of, completion_of, route_of
 from seedgate.generator.filters.chain import FilterChain
 from seedgate.generator.filters.schema import validated
-from seedgate.generator.prompts import choose_form
+from seedgate.generator.prompts import MOST_ITEMS, choose_form
 from seedgate.records import Example
 from seedgate.seeds import example_workspace, lock, verify
 from seedgate.workspace import Workspace
 
-TARGET = 0.9
+TARGET, TARGET_DISTILABEL = 0.95, 2.0
+_MARK = re.compile(r"^\s*(?:\d{1,3}[.)]|[-*])?\s*(?:[A-Z][A-Za-z ]{2,30}:)?\s*\"?")
+"""What a line begins with besides its text: a number, a heading."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,40 @@ def with_load_generator(
     return Result(seconds, len(requests), would_be_candidates(ws, server, completions), tokens)
 
 
+def with_distilabel(ws: Workspace, server: Server, python: str, requests: list[Request]) -> Result:
+    asked = {event.subject: event.payload for event in ws.ledger.events("request.completed")}
+    sampling = requests[0].sampling
+    with tempfile.TemporaryDirectory() as folder:
+        given, found = Path(folder) / "given.json", Path(folder) / "found.json"
+        kwargs = {"temperature": sampling.temperature, "top_p": sampling.top_p}
+        told = {
+            "prompts": [request.prompt for request in requests],
+            "url": server.url,
+            "model": server.model,
+            "key": server.key,
+            "n": sampling.n,
+            "sampling": kwargs | {"max_new_tokens": sampling.max_tokens, "stop": ["\n\n"]},
+        }
+        given.write_text(json.dumps(told), encoding="utf-8")
+        command = [python, str(Path(__file__).parent / "parts" / "distilabel_arm.py"), str(given), str(found)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        answer = json.loads(found.read_text(encoding="utf-8"))
+    passed = 0
+    with fresh_workspace(server.model) as other:
+        chain = FilterChain.for_workspace(other)
+        for request, texts in zip(requests, answer["texts"], strict=True):
+            fixed = asked[request.id]["fixed"]
+            for text in texts:
+                lines = [_MARK.sub("", line).strip() for line in text.splitlines()]
+                for line in [line for line in lines if line][:MOST_ITEMS]:
+                    fields = validated(ws.task, fixed | {"text": line})
+                    example = None if isinstance(fields, Drop) else Example(fields=fields)
+                    if example is not None and chain.check(example) is None:
+                        chain.accept(example)
+                        passed += 1
+    return Result(answer["seconds"] - answer["start_s"], len(requests), passed, 0)
+
+
 def would_be_candidates(ws: Workspace, server: Server, completions: list[Completion]) -> int:
     """How many of the items would have passed, in a workspace that knows only its seeds."""
     asked = {event.subject: event.payload for event in ws.ledger.events("request.completed")}
@@ -193,6 +237,7 @@ def main() -> None:
     )
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--key", help="its API key (default: SEEDGATE_VLLM_API_KEY)")
+    parser.add_argument("--distilabel", metavar="PYTHON", help="of an environment that has distilabel 1.5.3")
     parser.add_argument("--candidates", type=int, help="per run of `generate`")
     parser.add_argument("--pairs", type=int, help="runs of each arm")
     parser.add_argument("--concurrency", type=int, help="requests in flight, in both arms")
@@ -201,6 +246,8 @@ def main() -> None:
     pairs = args.pairs or (1 if args.quick else 6)
     args.concurrency = args.concurrency or (8 if args.quick else 16)
     arms: dict[str, list[Result]] = {"generate": [], "load generator": []}
+    if args.distilabel:
+        arms["distilabel"] = []
     with served(args) as server:
         print(
             f"{server.url}, {server.model}; {pairs} pairs of {candidates} candidates, {args.concurrency} in flight"
@@ -211,7 +258,8 @@ def main() -> None:
             with fresh_workspace(server.model) as ws:
                 ours, requests = with_generate(ws, server, pair, candidates, args.concurrency)
                 theirs = with_load_generator(ws, server, pair, requests, args.concurrency)
-            for (name, results), result in zip(arms.items(), (ours, theirs), strict=True):
+                others = [with_distilabel(ws, server, args.distilabel, requests)] if args.distilabel else []
+            for (name, results), result in zip(arms.items(), (ours, theirs, *others), strict=True):
                 results.append(result)
                 print(f"pair {pair}  {name:14} {result}", flush=True)
     tell(arms)
@@ -219,17 +267,40 @@ def main() -> None:
 
 def tell(arms: dict[str, list[Result]]) -> None:
     """Totals, so that long runs count more than short ones; the spread over pairs beside them."""
-    for what in ("candidates", "requests", "tokens"):
-        ratios = [
-            getattr(a, what) / a.seconds / (getattr(b, what) / b.seconds)
-            for a, b in zip(*arms.values(), strict=True)
-        ]
-        spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
-        print(f"ratio of {what}/s: median of pairs {statistics.median(ratios):.3f}, {spread}")
-    value, baseline = (sum(r.candidates for r in rs) / sum(r.seconds for r in rs) for rs in arms.values())
-    ratio = round(value / baseline, 4)
-    result = {"name": "stream", "value": round(value, 3), "baseline": round(baseline, 3), "ratio": ratio}
-    print(json.dumps(result | {"target": TARGET, "ok": ratio >= TARGET}))
+    ours, found = arms["generate"], {}
+    for name, theirs in list(arms.items())[1:]:
+        for what in ("candidates", "requests", "tokens"):
+            if not getattr(theirs[0], what):  # distilabel does not say how many tokens
+                continue
+            ratios = [
+                getattr(a, what) / a.seconds / (getattr(b, what) / b.seconds)
+                for a, b in zip(ours, theirs, strict=True)
+            ]
+            spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+            print(f"ratio of {what}/s to {name}: median of pairs {statistics.median(ratios):.3f}, {spread}")
+            found[name, what] = round(rate(ours, what) / rate(theirs, what), 4)
+    result: dict[str, object] = {
+        "name": "stream",
+        "value": round(rate(ours, "requests"), 3),
+        "baseline": round(rate(arms["load generator"], "requests"), 3),
+        "ratio": found["load generator", "requests"],
+        "ratio_candidates": found["load generator", "candidates"],
+        "target": TARGET,
+        "ok": found["load generator", "requests"] >= TARGET,
+    }
+    if "distilabel" in arms:
+        ratio = found["distilabel", "candidates"]
+        result |= {
+            "distilabel": ratio,
+            "target_distilabel": TARGET_DISTILABEL,
+            "ok": bool(result["ok"]) and ratio >= TARGET_DISTILABEL,
+        }
+    print(json.dumps(result))
+
+
+def rate(results: list[Result], what: str) -> float:
+    """Of all runs of an arm, per second."""
+    return sum(getattr(r, what) for r in results) / sum(r.seconds for r in results)
 
 
 if __name__ == "__main__":
