@@ -1,15 +1,15 @@
 """Does the queue's order find what is right without finding the same again, and does a student profit?
 
 Candidates are what SmolLM2-135M wrote for 200 seeds of banking77 and `generate` kept (`parts/completions.py` makes
-them, in the folder of `--pool`, which stays outside the repository). Whether a candidate fits its label is told by an oracle
-that shares no features with the scores: words and letters of all gold rows of these labels, where the scores have
-vectors of meaning and 200 seeds. It must choose among the labels, so that it cannot see what is about nothing; 200
+them, in the folder of `--pool`, which stays outside the repository). Whether a candidate fits its label is told by an
+oracle that shares no features with the scores: words and letters of all gold rows of these labels, where the scores
+have vectors of meaning and 200 seeds. It must choose among the labels, so that it cannot see what is about nothing; 200
 candidates were therefore read one by one (`read/`), by one reader, for the right label and for being acceptable as a
 whole. What the oracle gets wrong on test rows, and how it agrees with the reader, is printed.
 
 Orders, each in waves of 50 with a fifth drawn at random, the oracle as reviewer: `value` and `labels` as `[review]
-order`, `confidence` (the classifier's probability), `random`. (a) and (b) are of the first half of the queue; (c) a student
-(embeddings and logistic regression) on seeds and what was approved within a budget, tested on gold test rows, paired by
+order`, `confidence` (the classifier's probability), `random`. (a) and (b) are of the first half of the queue; (c) a
+student (embeddings and logistic regression) on seeds and what was approved within a budget, tested on gold test rows, paired by
 repetition. A repetition draws the order's random parts and the part of the candidates that is there anew, not the
 seeds: its spread is not that of other seeds.
 """
