@@ -9,9 +9,9 @@ whole. What the oracle gets wrong on test rows, and how it agrees with the reade
 
 Orders, each in waves of 50 with a fifth drawn at random, the oracle as reviewer: `value` and `labels` as `[review]
 order`, `confidence` (the classifier's probability), `random`. (a) and (b) are of the first half of the queue; (c) a
-student (embeddings and logistic regression) on seeds and what was approved within a budget, tested on gold test rows, paired by
-repetition. A repetition draws the order's random parts and the part of the candidates that is there anew, not the
-seeds: its spread is not that of other seeds.
+student (embeddings and logistic regression) on seeds and what was approved within a budget, tested on gold test rows,
+paired by repetition. A repetition draws the order's random parts and the part of the candidates that is there anew, not
+the seeds: its spread is not that of other seeds.
 """
 
 from __future__ import annotations
