@@ -234,11 +234,10 @@ def measured(server: Server, trial: Trial | None) -> dict[str, Any]:
         values = LabelAgreement().score(pool).tolist()
         found["label_agreement"] = dict(zip((each.id for each in trial.candidates), values, strict=True))
     for name, make in MODEL_SCORERS.items():
-        scorer = make(trial.setting)
-        if scorer.unsuited:
+        if make.unsuited(trial.setting.task, trial.setting.seeds):
             continue
         started = time.perf_counter()
-        found[name] = asyncio.run(asked(server, trial, scorer))
+        found[name] = asyncio.run(asked(server, trial, make(trial.setting)))
         print(f"{trial.setting.task.name}: {name}, {time.perf_counter() - started:.0f} s", flush=True)
     out = {name: figures(trial, values) for name, values in found.items()}
     out["together"] = {"held_out_auc": together(trial, found)}

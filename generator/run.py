@@ -103,7 +103,7 @@ def generate(
             target=target,
             candidates=tally.total,
             scored=dict(asked.scored),
-            warnings=asked.warnings,
+            warnings=(*scores.warnings, *asked.warnings),
         )
 
 
@@ -135,7 +135,7 @@ class _Run:
             target=self.target,
             candidates=tally.total,
             form=self.form.name,
-            warnings=(*self._unseeded(), *chosen.warnings, *self._unscored()),
+            warnings=(*self._unseeded(), *chosen.warnings, *self.scores.warnings, *self._unscored()),
             previews={
                 name: prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False, indent=2)
                 for name, prompt in prompts.items()
@@ -154,7 +154,7 @@ class _Run:
             meter = Meter(tally.total, self.target, on_progress)
             stream = self._stream(client, model, run_id, tally, lease, meter, chosen)
             await stream.run()
-            warnings = (*self._unseeded(), *chosen.warnings)
+            warnings = (*self._unseeded(), *chosen.warnings, *self.scores.warnings)
             if stream.exhausted:
                 warnings += (f"stopped short of {self.target}: the strategies have nothing more to ask",)
             if stream.stalled:

@@ -65,9 +65,9 @@ class ModelScorer(Protocol):
     version: int
     template: str
 
-    @property
-    def unsuited(self) -> str:
-        """Why it has nothing to say about this task and these seeds; empty if it has."""
+    @staticmethod
+    def unsuited(task: Task, seeds: Sequence[Example]) -> str:
+        """Why it has nothing to say where this is the task and these are the seeds; empty if it has."""
         ...
 
     async def score(self, item: Item, complete: CompleteFn) -> float | None:

@@ -39,7 +39,6 @@ class Asked:
         silent: Candidates about which it had nothing to say; recorded as well.
         failed: Candidates without a score, and why: the last error of each scorer.
         left: Candidates that it was not asked about any more.
-        unsuited: Scorers that have nothing to say about any candidate of this workspace, and why.
     """
 
     scored: Counter[str] = field(default_factory=Counter)
@@ -47,12 +46,10 @@ class Asked:
     failed: Counter[str] = field(default_factory=Counter)
     left: Counter[str] = field(default_factory=Counter)
     why: dict[str, str] = field(default_factory=dict)
-    unsuited: dict[str, str] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """A sentence for each scorer that failed, or had nothing to say."""
-        unsuited = (f"score {name} is left out: {why}" for name, why in self.unsuited.items())
         failures = (
             f"score {name}: {self.failed[name] + self.left[name]} candidates have none, the model could not be asked"
             f" ({why}); run `seedgate generate` again to ask for them"
@@ -62,7 +59,7 @@ class Asked:
             f"score {name}: there was nothing to say about {count} candidates"
             for name, count in self.silent.items()
         )
-        return (*unsuited, *failures, *silences)
+        return (*failures, *silences)
 
 
 async def ask_scores(

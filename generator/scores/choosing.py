@@ -37,12 +37,20 @@ class ModelScores:
 
     def __init__(self, ws: Workspace, base: Baseline, form: Form, templates: Templates) -> None:
         self._ws, self._base, self._form, self._templates = ws, base, form, templates
-        self._marks = [_mark(ws, templates, name) for name in ws.config.generation.scores]
+        seeds = list(base.seeds.values())
+        found = {name: MODEL_SCORERS[name].unsuited(ws.task, seeds) for name in ws.config.generation.scores}
+        self._unsuited = {name: why for name, why in found.items() if why}
+        self._marks = [_mark(ws, templates, name) for name, why in found.items() if not why]
 
     @property
     def templates(self) -> dict[str, str]:
         """Template of a scorer to its hash."""
         return {MODEL_SCORERS[each.scorer].template: each.template for each in self._marks if each.template}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence for each score that cannot be had here."""
+        return tuple(f"score {name} is left out: {why}" for name, why in self._unsuited.items())
 
     def lacking(self) -> dict[str, int]:
         """Scorer to how many candidates wait without its score."""
@@ -62,17 +70,17 @@ class ModelScores:
             return Asked()
         meanings = Meanings.for_workspace(self._ws)
         setting = self._setting(meanings)
-        scorers: dict[Mark, ModelScorer] = {mark: MODEL_SCORERS[mark.scorer](setting) for mark in missing}
-        asked = await ask_scores(
+        wanted: dict[Mark, tuple[ModelScorer, list[str]]] = {
+            mark: (MODEL_SCORERS[mark.scorer](setting), ids) for mark, ids in missing.items()
+        }
+        return await ask_scores(
             client,
-            {mark: (each, missing[mark]) for mark, each in scorers.items() if not each.unsuited},
+            wanted,
             partial(self._items, meanings),
             partial(self._ws.ledger.append, lease=lease),
             concurrency=concurrency,
             on_done=on_done,
         )
-        asked.unsuited.update({mark.scorer: each.unsuited for mark, each in scorers.items() if each.unsuited})
-        return asked
 
     def _setting(self, meanings: Meanings) -> Setting:
         seeds = list(self._base.seeds.values())

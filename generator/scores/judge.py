@@ -8,7 +8,7 @@ A judge orders the queue and nothing else; `report` says how far it agrees with 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from seedgate.canonical import strict_loads
@@ -17,6 +17,8 @@ from seedgate.generator.clients.base import Choice, Completion, Request, Samplin
 from seedgate.generator.prompts import described, rows_of
 from seedgate.generator.scores.asked import CompleteFn, Item, Setting
 from seedgate.generator.scores.typical import label_of, typical_seeds
+from seedgate.records import Example
+from seedgate.task import Task
 
 __all__ = ["APPROVES_FROM", "GRADES", "Judge", "grade_of"]
 
@@ -49,8 +51,8 @@ class Judge:
         self._known = typical_seeds(setting, SHOTS)
         self._likeliest = LIKELIEST
 
-    @property
-    def unsuited(self) -> str:
+    @staticmethod
+    def unsuited(task: Task, seeds: Sequence[Example]) -> str:
         """See `ModelScorer`."""
         return ""
 

@@ -20,6 +20,7 @@ from seedgate.generator.scores.asked import CompleteFn, Item, Setting
 from seedgate.generator.scores.typical import label_of, typical_seeds
 from seedgate.records import Example
 from seedgate.seeds import text_of
+from seedgate.task import Task
 
 __all__ = ["Likelihood", "own_share"]
 
@@ -48,13 +49,17 @@ class Likelihood:
         self._tokens: dict[str, int] = {}
         self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    @property
-    def unsuited(self) -> str:
+    @staticmethod
+    def unsuited(task: Task, seeds: Sequence[Example]) -> str:
         """See `ModelScorer`."""
-        task = self._setting.task
-        if task.label_field is None or not any(field.type == "text" for field in task.inputs):
+        label = task.label_field
+        if label is None or not any(field.type == "text" for field in task.inputs):
             return "the task has no label of a text"
-        return "" if len(self._known.labels) > 1 else "the seeds have one label only"
+        return (
+            ""
+            if len({seed.fields.get(label.name) for seed in seeds}) > 1
+            else "the seeds have one label only"
+        )
 
     async def score(self, item: Item, complete: CompleteFn) -> float | None:
         """See `ModelScorer`."""

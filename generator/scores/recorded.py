@@ -38,23 +38,23 @@ def scored_event(id_: str, mark: Mark, score: float | None) -> NewEvent:
 
 
 def unscored(ledger: Ledger, marks: Collection[Mark]) -> dict[Mark, list[str]]:
-    """The candidates that nobody was ever shown and that lack a score, oldest first.
+    """The candidates that nobody was ever shown and that lack a score, oldest first; redacted ones left out.
 
     Those of earlier cycles are among them, and corrections; who was shown to somebody is ordered no more.
     """
     if not marks:
         return {}
     has: dict[Mark, set[str]] = {mark: set() for mark in marks}
-    shown: set[str] = set()
+    gone = ledger.redacted()  # or shown to somebody
     made: list[str] = []
     for event in ledger.events("candidate.created", "round.opened", SCORED):
         if event.kind == "candidate.created":
             made.append(event.subject)
         elif event.kind == "round.opened":
-            shown.update(str(each["candidate_id"]) for each in event.payload["assignments"])
+            gone.update(str(each["candidate_id"]) for each in event.payload["assignments"])
         elif (mark := _mark(event.payload)) in has:
             has[mark].add(event.subject)
-    found = {mark: [id_ for id_ in made if id_ not in shown and id_ not in has[mark]] for mark in marks}
+    found = {mark: [id_ for id_ in made if id_ not in gone and id_ not in has[mark]] for mark in marks}
     return {mark: ids for mark, ids in found.items() if ids}
 
 
@@ -70,8 +70,8 @@ def recorded(ledger: Ledger, versions: Mapping[str, int]) -> dict[str, dict[str,
         if versions.get(name) == event.payload["version"]:
             own = found.setdefault(event.subject, {})
             own.pop(name, None)
-            if "score" in event.payload:
-                own[name] = float(event.payload["score"])
+            if isinstance(score := event.payload.get("score"), int | float):
+                own[name] = float(score)
     return found
 
 

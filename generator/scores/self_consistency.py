@@ -17,6 +17,7 @@ from seedgate.generator.clients.base import Request, Sampling
 from seedgate.generator.scores.asked import CompleteFn, Item, Setting
 from seedgate.records import Example
 from seedgate.seeds import output_of
+from seedgate.task import Task
 
 __all__ = ["SelfConsistency"]
 
@@ -45,8 +46,8 @@ class SelfConsistency:
         self._schema = task.json_schema(fixed=self._fixed) if valued and not self._choices else None
         self._embedding = asyncio.Lock()
 
-    @property
-    def unsuited(self) -> str:
+    @staticmethod
+    def unsuited(task: Task, seeds: Sequence[Example]) -> str:
         """See `ModelScorer`."""
         return ""
 

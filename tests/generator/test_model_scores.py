@@ -150,9 +150,10 @@ class TestLikelihood:
         assert model.asked == []
 
     def test_is_for_tasks_with_labels_and_seeds_of_two_of_them(self) -> None:
-        assert Likelihood(setting()).unsuited == ""
-        assert "no label" in Likelihood(setting(HELP, [])).unsuited
-        assert "one label" in Likelihood(setting(seeds=[example("a", "billing")])).unsuited
+        given = setting().seeds
+        assert Likelihood.unsuited(DESK, given) == ""
+        assert "no label" in Likelihood.unsuited(HELP, [])
+        assert "one label" in Likelihood.unsuited(DESK, [example("a", "billing")])
 
     async def test_a_server_that_says_nothing_of_the_prompt_is_an_error(self) -> None:
         with pytest.raises(ServiceError, match="prompt_logprobs"):
@@ -331,6 +332,15 @@ class TestTheRun:
             generate(ws, candidates=10, cycle=1)
             assert {id_ for id_, _ in scores(ws)} == set(waiting)
 
+    def test_what_was_redacted_is_not_waited_for(self, workspace: Workspace) -> None:
+        generate(workspace, candidates=10, cycle=1)
+        lost, *left = made(workspace)
+        gone = {"rows": [lost], "hashes": [lost], "by": "anna"}
+        workspace.ledger.append([NewEvent("body.redacted", lost, gone)], erasing=[lost])
+        with turned_on(workspace, "judge") as ws:
+            generate(ws, candidates=9, cycle=1)
+            assert {id_ for id_, _ in scores(ws)} == set(left)
+
     def test_another_model_or_rubric_scores_what_waits_anew_and_the_newest_counts(
         self, fake: FakeVllm, ready: Callable[..., Workspace]
     ) -> None:
@@ -441,8 +451,11 @@ class TestTrouble:
         given = {"task": task, "seeds": rows[:12], "evaluation": rows[12:]}
         ws = ready(fake, given=given, scores=["likelihood"])
         report = generate(ws, candidates=5, cycle=1)
-        assert "score likelihood is left out: the task has no label of a text" in report.warnings
+        left_out = "score likelihood is left out: the task has no label of a text"
+        assert left_out in report.warnings
         assert scores(ws) == {}
+        fake.stop()  # nobody is asked for what cannot be had
+        assert left_out in generate(ws, candidates=5, cycle=1).warnings
 
     @pytest.mark.parametrize(
         ("name", "tip"),
