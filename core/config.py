@@ -22,11 +22,14 @@ from seedgate.errors import ConfigError
 DEFAULT_EMBEDDINGS = "all-MiniLM-L6-v2"
 SENTENCE_MODELS = "sentence-transformers:"
 STRATEGIES = ("few_shot", "evolve", "edge_cases", "coverage_gaps", "contrast", "backward", "repair")
+MODEL_SCORES = ("likelihood", "self_consistency", "judge")
+"""Scores that ask the model; the others are always there."""
 OWN_STRATEGY = re.compile(r"([^:]+\.py):([A-Za-z_]\w*)")
 """A function in a file of the workspace."""
 
 __all__ = [
     "DEFAULT_EMBEDDINGS",
+    "MODEL_SCORES",
     "OWN_STRATEGY",
     "SENTENCE_MODELS",
     "STRATEGIES",
@@ -150,6 +153,8 @@ class GenerationConfig(_Table):
     language: Literal["seeds", "any"] = "seeds"  # drop what is in no language of the seeds
     semantic_duplicate: float = Field(0.95, gt=0, le=1)  # cosine from which a candidate repeats another text
     personal_data: Literal["drop", "keep"] = "drop"  # of kinds that fewer than 5 % of the seeds hold
+    # Scores that cost the model's time: likelihood, self_consistency, judge. None of them approves anything.
+    scores: tuple[str, ...] = ()
 
     @field_validator("strategies")
     @classmethod
@@ -161,14 +166,23 @@ class GenerationConfig(_Table):
             if not (share > 0 and math.isfinite(share)):
                 raise ValueError(f"the share of {name!r} must be above 0")
             if name not in STRATEGIES and not OWN_STRATEGY.fullmatch(name):
-                near = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.5)
-                tip = (
-                    f"did you mean {near[0]!r}?"
-                    if near
-                    else f"known: {', '.join(STRATEGIES)}, FILE.py:FUNCTION"
-                )
+                tip = _near(name, STRATEGIES, ", FILE.py:FUNCTION")
                 raise ValueError(f"unknown strategy {name!r}: {tip}")
         return shares
+
+    @field_validator("scores")
+    @classmethod
+    def _known_scores(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Whether each is a score that asks the model; each once."""
+        for name in names:
+            if name not in MODEL_SCORES:
+                raise ValueError(f"unknown score {name!r}: {_near(name, MODEL_SCORES)}")
+        return tuple(dict.fromkeys(names))
+
+
+def _near(name: str, known: tuple[str, ...], more: str = "") -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}{more}"
 
 
 class ReviewConfig(_Table):

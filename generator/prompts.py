@@ -23,7 +23,7 @@ from seedgate.generator.templating import Templates
 from seedgate.records import Example
 from seedgate.task import Field, Task
 
-__all__ = ["ChatForm", "Form", "ListForm", "Rendered", "Wording", "choose_form"]
+__all__ = ["ChatForm", "Form", "ListForm", "Rendered", "Wording", "choose_form", "described", "rows_of"]
 
 _BASE = re.compile(r"(?:^|[-_/.])(?:base|pt)(?:$|[-_/.])", re.IGNORECASE)
 _SIZE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)([mb])(?![a-z])", re.IGNORECASE)
@@ -170,9 +170,9 @@ class ChatForm:
             "answer": json.dumps(
                 {field.name: field.value(fixed[field.name]) for field in outputs}, ensure_ascii=False
             ),
-            "seeds": _rows(seeds, asked),
-            "rows": _rows(seeds, self._task.fields),
-            "reversed": _rows(seeds, [*self._task.outputs, *self._task.inputs]),
+            "seeds": rows_of(seeds, asked),
+            "rows": rows_of(seeds, self._task.fields),
+            "reversed": rows_of(seeds, [*self._task.outputs, *self._task.inputs]),
         } | {name: self._shown(value) for name, value in wording.values.items()}
         user = self._templates.fill(f"{wording.template}.chat", values)
         messages = ({"role": "system", "content": self._system}, {"role": "user", "content": user})
@@ -186,21 +186,25 @@ class ChatForm:
         if isinstance(value, tuple):
             helped = ((label, _meaning(self._task, label)) for label in value)
             return "\n".join(f"- {label!r}: {help_}" if help_ else f"- {label!r}" for label, help_ in helped)
-        return value if isinstance(value, str) else _rows([value], self._task.fields)
+        return value if isinstance(value, str) else rows_of([value], self._task.fields)
 
     def _briefing(self) -> str:
         task = self._task
-        fields = "\n".join(f"- {field.name}: {_described(field)}" for field in task.fields)
-        values = {"task": task.instructions, "audience": task.audience, "fields": fields}
+        values = {"task": task.instructions, "audience": task.audience, "fields": described(task)}
         return self._templates.fill("system.chat", values)
 
 
-def _rows(examples: Sequence[Example], fields: Sequence[Field]) -> str:
-    """One JSON object per line."""
+def rows_of(examples: Sequence[Example], fields: Sequence[Field]) -> str:
+    """Examples as prompts show them: one JSON object per line."""
     rows = (
         {field.name: field.value(each.fields.get(field.name, "")) for field in fields} for each in examples
     )
     return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+
+
+def described(task: Task) -> str:
+    """The fields of an example, one per line, for a model that is to write or to judge one."""
+    return "\n".join(f"- {field.name}: {_described(field)}" for field in task.fields)
 
 
 def _meaning(task: Task, label: str) -> str:

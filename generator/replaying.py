@@ -203,7 +203,7 @@ def _stored(ws: Workspace, event: Event) -> tuple[Plan, Completion] | None:
         Choice(each["index"], each["text"], each["finish_reason"]) for each in bodies[payload["raw_hash"]]
     )
     usage = payload.get("usage", {})
-    tokens = (int(usage.get(key, 0)) for key in ("prompt_tokens", "completion_tokens"))
+    tokens = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
     return plan, Completion(event.subject, choices, *tokens)
 
 

@@ -28,6 +28,7 @@ class GenerationReport(BaseModel):
         items: Parts of completions, which became candidates or were dropped.
         dropped: Filter to items dropped by it; `reasons` the same as `filter: reason`.
         strategies: Name to its requests and candidates in this run.
+        scored: Score to candidates that the model was asked about, earlier ones that wait included.
         warnings: What the user should look at, one sentence each.
         previews: For a dry run: strategy to the first prompt that it would send.
     """
@@ -47,6 +48,7 @@ class GenerationReport(BaseModel):
     seconds: float = 0.0
     form: str = ""
     strategies: dict[str, dict[str, int]] = {}
+    scored: dict[str, int] = {}
     warnings: tuple[str, ...] = ()
     previews: dict[str, str] = {}
 
@@ -65,14 +67,23 @@ class GenerationReport(BaseModel):
         if self.previews:
             return f"{where}; would ask for the rest in {self.form} form (dry run: nothing was sent)"
         if self.run is None:
-            return f"{where}; nothing to do"
+            return f"{where}; " + (self._scored() or "nothing to do")
         rate = f"{self.requests} requests, {self.items} items in {self.seconds:.0f} s"
         drops = ", ".join(f"{name} {count}" for name, count in Counter(self.reasons).most_common())
         by = ", ".join(
             f"{name} {each['candidates']} from {each['requests']}" for name, each in self.strategies.items()
         )
         told = f"; by strategy: {by}" if len(self.strategies) > 1 else ""
-        return f"{where}; {self.new} new from {rate}{told}" + (f"; dropped: {drops}" if drops else "")
+        parts = [
+            f"{where}; {self.new} new from {rate}{told}",
+            f"dropped: {drops}" if drops else "",
+            self._scored(),
+        ]
+        return "; ".join(filter(None, parts))
+
+    def _scored(self) -> str:
+        found = ", ".join(f"{name} of {count}" for name, count in self.scored.items())
+        return f"scored: {found}" if found else ""
 
 
 class Meter:

@@ -8,16 +8,19 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from seedgate.errors import InputError, SeedgateError
 from seedgate.generator.clients.base import Client, ModelInfo
 from seedgate.generator.clients.chosen import client_for
+from seedgate.generator.clients.room import START
 from seedgate.generator.filters.chain import FilterChain
 from seedgate.generator.prompts import Form, choose_form
 from seedgate.generator.reading import tally_of
 from seedgate.generator.recording import Recorder
 from seedgate.generator.report import GenerationReport, Meter, ProgressFn
+from seedgate.generator.scores import ModelScores
+from seedgate.generator.scores.asking import Asked
 from seedgate.generator.strategies.base import Tally
 from seedgate.generator.strategies.choosing import Chooser, Chosen, ReviewedFn, templates_of
 from seedgate.generator.stream import Stream
@@ -27,6 +30,8 @@ from seedgate.seeds import Baseline, baseline
 from seedgate.workspace import Workspace
 
 __all__ = ["generate"]
+
+T = TypeVar("T")
 
 FIRST_GUESS = 0.7
 """Candidates per item asked for, before anything is known; measured on the shipped example."""
@@ -44,7 +49,7 @@ def generate(
     client: Client | None = None,
     reviewed: ReviewedFn | None = None,
 ) -> GenerationReport:
-    """Asks the model for candidates until this cycle has as many as wanted.
+    """Asks the model for candidates until this cycle has as many as wanted, then for the scores of those that wait.
 
     After a kill or an error, the same call goes on where the ledger stands. A run that no longer finds
     anything new ends too, short of its target, and says so in its report.
@@ -62,7 +67,8 @@ def generate(
         ConfigError: A template or a strategy cannot be used.
         RefusedError: Seeds are not verified, or the evaluation set is not locked.
         BusyError: Another `generate` runs on this workspace.
-        ServiceError: vLLM cannot be used; everything that had come back is kept.
+        ServiceError: vLLM cannot be used; everything that had come back is kept. A score that could not be had is
+            a warning in the report, and asked for by the next run.
     """
     base = baseline(ws)
     target = ws.config.generation.candidates if candidates is None else candidates
@@ -71,12 +77,14 @@ def generate(
     templates = Templates(ws.prompts_dir)
     form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model, templates)
     chooser = Chooser(ws, base, form, cycle, reviewed)
+    scores = ModelScores(ws, base, form, templates)
     run = _Run(
         ws,
         base,
         form,
         templates,
         chooser,
+        scores,
         cycle,
         target,
         concurrency or ws.config.generation.concurrency or None,
@@ -87,9 +95,17 @@ def generate(
         tally = tally_of(ws.ledger, cycle, form.fixed)
         if tally.total < target:
             return _sync(run.execute(tally, lease, client, on_progress))
+        asked = _sync(run.only_score(lease, client, on_progress)) if scores.lacking() else Asked()
         if not run.is_finished():  # killed between its last request and its end
             run.finish(lease, Meter(tally.total, target, None), run.begin(lease, ModelInfo(run.model)))
-        return GenerationReport(cycle=cycle, run=None, target=target, candidates=tally.total)
+        return GenerationReport(
+            cycle=cycle,
+            run=None,
+            target=target,
+            candidates=tally.total,
+            scored=dict(asked.scored),
+            warnings=(*scores.warnings, *asked.warnings),
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +117,7 @@ class _Run:
     form: Form
     templates: Templates
     chooser: Chooser
+    scores: ModelScores
     cycle: int
     target: int
     concurrency: int | None
@@ -119,7 +136,7 @@ class _Run:
             target=self.target,
             candidates=tally.total,
             form=self.form.name,
-            warnings=(*self._unseeded(), *chosen.warnings),
+            warnings=(*self._unseeded(), *chosen.warnings, *self.scores.warnings, *self._unscored()),
             previews={
                 name: prompt if isinstance(prompt, str) else json.dumps(prompt, ensure_ascii=False, indent=2)
                 for name, prompt in prompts.items()
@@ -138,14 +155,24 @@ class _Run:
             meter = Meter(tally.total, self.target, on_progress)
             stream = self._stream(client, model, run_id, tally, lease, meter, chosen)
             await stream.run()
+            warnings = (*self._unseeded(), *chosen.warnings, *self.scores.warnings)
+            if stream.exhausted:
+                warnings += (f"stopped short of {self.target}: the strategies have nothing more to ask",)
+            if stream.stalled:
+                warnings += (self._stalled(meter, stream.patience),)
+            asked = await self._score(client, lease, on_progress)
         finally:
             await client.aclose()
-        warnings = (*self._unseeded(), *chosen.warnings)
-        if stream.exhausted:
-            warnings += (f"stopped short of {self.target}: the strategies have nothing more to ask",)
-        if stream.stalled:
-            warnings += (self._stalled(meter, stream.patience),)
-        return self.finish(lease, meter, run_id, warnings)
+        return self.finish(lease, meter, run_id, (*warnings, *asked.warnings), asked)
+
+    async def only_score(self, lease: Lease, client: Client | None, on_progress: ProgressFn | None) -> Asked:
+        """Asks for the scores that are lacking, and for no candidate."""
+        client = client or client_for(self.ws, connections=self.concurrency)
+        try:
+            await client.start()
+            return await self._score(client, lease, on_progress)
+        finally:
+            await client.aclose()
 
     def begin(self, lease: Lease, model: ModelInfo, chosen: Chosen | None = None) -> str:
         """Records that a run started; returns its id."""
@@ -157,7 +184,7 @@ class _Run:
             "concurrency": self.concurrency,
             "form": self.form.name,
             "left_out": chosen.left_out if chosen else {},
-            "templates": templates_of(self.ws, self.templates, self.form),
+            "templates": templates_of(self.ws, self.templates, self.form) | self.scores.templates,
             "model": model.name,
             "model_revision": model.revision,
         }
@@ -166,10 +193,16 @@ class _Run:
         return run_id
 
     def finish(
-        self, lease: Lease, meter: Meter, run_id: str, warnings: tuple[str, ...] = ()
+        self,
+        lease: Lease,
+        meter: Meter,
+        run_id: str,
+        warnings: tuple[str, ...] = (),
+        asked: Asked | None = None,
     ) -> GenerationReport:
-        """Records that a run ended by itself; returns its report."""
+        """Records that a run ended by itself, scores included; returns its report."""
         report = meter.report(cycle=self.cycle, run=run_id, form=self.form.name, warnings=warnings)
+        report = report.model_copy(update={"scored": dict(asked.scored) if asked else {}})
         payload = {
             "cycle": self.cycle,
             "requests": report.requests,
@@ -185,6 +218,11 @@ class _Run:
         """Whether some run of the cycle has ended by itself."""
         ended = self.ws.ledger.events("run.finished", newest_first=True)
         return any(event.payload.get("cycle") == self.cycle for event in ended)
+
+    async def _score(self, client: Client, lease: Lease, on_progress: ProgressFn | None) -> Asked:
+        return await self.scores.ask(
+            client, lease, concurrency=self.concurrency or client.room or START, on_done=on_progress
+        )
 
     # -- parts ---------------------------------------------------------------------------------------
 
@@ -232,6 +270,12 @@ class _Run:
             return ()
         return (f"no candidates for {', '.join(missing)}: no verified seed has that {label.name}",)
 
+    def _unscored(self) -> tuple[str, ...]:
+        return tuple(
+            f"would ask for {name} of {count} candidates that wait, and of the new ones"
+            for name, count in self.scores.lacking().items()
+        )
+
     def _stalled(self, meter: Meter, patience: int) -> str:
         found = f"the last {patience} requests brought nothing new; {meter.why()}"
         hint = "raise temperature or shots in [generation], or add seeds"
@@ -240,7 +284,7 @@ class _Run:
         return f"stopped short of {self.target}: {found}; {hint}"
 
 
-def _sync(work: Coroutine[Any, Any, GenerationReport]) -> GenerationReport:
+def _sync(work: Coroutine[Any, Any, T]) -> T:
     """Runs a coroutine to its end, also where an event loop runs already, as in a notebook."""
     try:
         asyncio.get_running_loop()

@@ -33,11 +33,14 @@ _MORE = {
     "own.list": {"instruction"},
 }
 _SYSTEM = frozenset({"task", "audience", "fields"})
+_ALONE = {"system.chat": _SYSTEM, "judge.chat": _SYSTEM | {"about", "meaning", "seeds", "example"}}
+"""Those that have their own names, and none of what all of their form have."""
 _NEEDED = {
     "system.chat": {"task", "fields"},
     "contrast.chat": {"about", "original"},
     "backward.chat": {"answer"},
     "repair.chat": {"about", "original", "reasons"},
+    "judge.chat": {"example"},
 }
 _LIST_NEEDED = {"seeds", "next", "open"}
 """A list that ends with another number, or without its heading, is continued in a way that nothing reads."""
@@ -53,8 +56,9 @@ TEMPLATES = (
     *(f"backward.{form}" for form in ("chat", "list")),
     "repair.chat",
     *(f"own.{form}" for form in ("chat", "list")),
+    "judge.chat",
 )
-"""Names; the files end in `.txt`. `own` is for strategies that are a user's function."""
+"""Names; the files end in `.txt`. `own` is for strategies that are a user's function, `judge` for the score."""
 
 
 class Templates:
@@ -122,8 +126,9 @@ class Templates:
 
 def names_of(name: str) -> frozenset[str]:
     """What may follow a `$` in this template."""
-    common = _SYSTEM if name == "system.chat" else _LIST if name.endswith(".list") else _CHAT
-    return common | _MORE.get(name, set())
+    if name in _ALONE:
+        return _ALONE[name]
+    return (_LIST if name.endswith(".list") else _CHAT) | _MORE.get(name, set())
 
 
 def _needed(name: str) -> set[str]:

@@ -8,6 +8,7 @@ from seedgate.review.evidence import Facts
 from seedgate.review.facts import decisions
 from seedgate.review.gate import decide
 from seedgate.review.guideline_versions import GuidelineVersion, guideline_versions
+from seedgate.review.judge_kappa import JudgeKappa, judge_kappas, kappa_of
 from seedgate.review.proposing import Proposal, propose
 from seedgate.review.recalling import Why, recalls, reopen
 from seedgate.review.rejections import reviewed
@@ -22,6 +23,7 @@ __all__ = [
     "DocketReport",
     "Facts",
     "GuidelineVersion",
+    "JudgeKappa",
     "Proposal",
     "PullReport",
     "PushReport",
@@ -38,6 +40,8 @@ __all__ = [
     "decisions",
     "declare_compatible",
     "guideline_versions",
+    "judge_kappas",
+    "kappa_of",
     "nearly_done",
     "open_assignments",
     "propose",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from seedgate.generator.scores import SCORERS
+from seedgate.generator.scores import VERSIONS
 from seedgate.review.facts import decide_all
 from seedgate.review.scored import Judged, judged
 from seedgate.review.state import read_state
@@ -108,7 +108,7 @@ def score_aucs(ws: Workspace, decided: Mapping[str, Decision] | None = None) -> 
 
 def _over(known: Sequence[Judged], cycle: int | None) -> list[ScoreAuc]:
     out = []
-    for name in (*(each.name for each in SCORERS), "value"):
+    for name in (*VERSIONS, "value"):
         found = ((one.value if name == "value" else one.scores.get(name), one) for one in known)
         told = [(value, one) for value, one in found if value is not None]
         if told:

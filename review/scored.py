@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from seedgate.generator import strategy_of
-from seedgate.generator.scores import SCORERS, Scores
+from seedgate.generator.scores import SCORERS, VERSIONS, Scores
 from seedgate.ledger import Ledger, NewEvent
 from seedgate.records import Decision
 from seedgate.review.state import ReviewState
@@ -53,10 +53,11 @@ def scored_event(
         scores: Of the placed candidates, controls not among them.
         values: Of the same, as far as there are such.
     """
+    told = {each.name for each in SCORERS}.union(*scores.values())
     payload = {
         "order": order,
         "value": how,
-        "scorers": {each.name: each.version for each in SCORERS},
+        "scorers": {name: version for name, version in VERSIONS.items() if name in told},
         "scores": {id_: dict(scores[id_]) for id_ in sorted(scores)},
         "values": {id_: values[id_] for id_ in sorted(scores) if id_ in values},
     }
@@ -73,14 +74,13 @@ def judged(ledger: Ledger, state: ReviewState, decided: Mapping[str, Decision]) 
     """
     why = {(a.round, a.candidate_id): a.why for a in state.assignments.values()}
     born = strategy_of(ledger)
-    versions = {each.name: each.version for each in SCORERS}
     out: dict[str, Judged] = {}
     for event in ledger.events("round.scored"):
         opened = state.opened.get(event.subject)
         if opened is None:
             continue
         current = {
-            name for name, version in event.payload["scorers"].items() if versions.get(name) == version
+            name for name, version in event.payload["scorers"].items() if VERSIONS.get(name) == version
         }
         for id_, scores in event.payload["scores"].items():
             outcome = decided[id_].outcome if id_ in decided else "pending"

@@ -1,4 +1,7 @@
-"""The scores of one wave: of all that wait where they order it, else of the placed ones alone."""
+"""The scores of one wave: of all that wait where they order it, else of the placed ones alone.
+
+Those that ask a model were asked for by `generate`, and are read here; who has none has none.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from seedgate.generator import strategy_of
-from seedgate.generator.scores import Scores, pool_of, score
+from seedgate.generator.scores import VERSIONS, Scores, pool_of, recorded, score
 from seedgate.ledger import NewEvent
 from seedgate.records import Decision
 from seedgate.review.scored import judged, scored_event
@@ -64,4 +67,6 @@ class WaveScores:
         return scored_event(round_id, order, self._how, {id_: scores[id_] for id_ in ids}, self.values)
 
     def _scored(self, bodies: Mapping[str, Mapping[str, Any]]) -> dict[str, Scores]:
-        return score(pool_of(self._ws, bodies, self._earlier), list(bodies))
+        computed = score(pool_of(self._ws, bodies, self._earlier), list(bodies))
+        asked = recorded(self._ws.ledger, VERSIONS)
+        return {id_: own | asked.get(id_, {}) for id_, own in computed.items()}

@@ -85,7 +85,7 @@ class _Told:
 
 
 def report(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
-    """Show the funnel, the decisions, the releases and the accuracy of each model.
+    """Show the funnel, the decisions, how well scores told them, the releases and the accuracy of each model.
 
     Example: seedgate report --json
     """

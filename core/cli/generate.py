@@ -32,7 +32,8 @@ def generate(
     """Generate candidates with vLLM until this cycle has enough that pass the filters.
 
     Refused without a verified baseline and a locked evaluation set. After a kill, run it again: it goes on.
-    How it asks is in [generation]; --dry-run shows the first prompt of each strategy.
+    How it asks is in [generation]; --dry-run shows the first prompt of each strategy. Then it asks for the scores that
+    [generation] names, of all candidates that wait without: also if the cycle has its candidates already.
 
     With --replay, what was dropped before and passes now becomes a candidate: after a change of [generation], or of
     seedgate, without a model.

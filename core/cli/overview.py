@@ -108,8 +108,11 @@ def _by_strategy(
 
 
 def _scores(ws: Workspace, found: Mapping[str, Decision]) -> View:
-    """How well each score told approved from rejected rows: over all cycles, and over the newest of several."""
-    from seedgate.review import score_aucs
+    """How well each score told approved from rejected rows: over all cycles, and over the newest of several.
+
+    And how far the judge, where there is one, agrees with people.
+    """
+    from seedgate.review import judge_kappas, score_aucs
 
     aucs = score_aucs(ws, found)
     newest = max((each.cycle or 0 for each in aucs), default=0)
@@ -120,7 +123,11 @@ def _scores(ws: Workspace, found: Mapping[str, Decision]) -> View:
     simulated = max((each.simulated for each in aucs), default=0)
     if simulated:
         text += f"\nof these decisions, {simulated} by the SIMULATED reviewer"
-    return View({"scores": as_json(aucs)}, text)
+    kappas = judge_kappas(ws, found)
+    if kappas:
+        body = [[each.among, each, each.alike, each.decided] for each in kappas]
+        text += "\n\n" + table(["judge and people, among", "Cohen's kappa", "alike", "n"], body)
+    return View({"scores": as_json(aucs), "judge": as_json(kappas)}, text)
 
 
 def _score_table(title: str, aucs: Sequence[ScoreAuc]) -> str:

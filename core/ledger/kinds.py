@@ -28,6 +28,8 @@ KINDS: dict[str, str] = {
     " example id: {filter, reason, edited_from, response_id}",
     "candidate.replayed": "example id: {cycle, request_id, choice, item, filter, reason}; what had dropped it before"
     " the stored completion was parsed and filtered again",
+    "candidate.scored": "example id: {scorer, version, model, template, score}; what a scorer found by asking the"
+    " model; template: hash of its own, or empty; no score: it had nothing to say",
     "round.opened": "round id: {round: Round, assignments: [Assignment]}; bodies: guidelines, texts shown",
     "round.scored": "round id: {order, value, scorers: {name: version}, scores: {candidate id: {scorer: number}},"
     " values: {candidate id: number}}; what the order rested on, and how values were made; appended with its round",

@@ -26,6 +26,7 @@ SHAPES: dict[str, dict[str, type]] = {
     "candidate.created": {"provenance": dict},
     "candidate.dropped": {"filter": str, "reason": str},
     "candidate.replayed": {"filter": str, "reason": str},
+    "candidate.scored": {"scorer": str, "version": int, "model": str, "template": str},
     "round.opened": {"round": dict, "assignments": list},
     "round.scored": {"scorers": dict, "scores": dict, "values": dict},
     "rereview.drawn": {"joined": str, "rows": list},

@@ -45,6 +45,8 @@ class Request:
         prompt: Text to be continued, or messages (`{"role", "content"}`) to be answered.
         json_schema: What every answer must fit, for servers that can constrain it.
         choices: The answers that are possible, if not all are; goes before `json_schema`.
+        prompt_logprobs: Whether to say how likely the prompt itself is; for text.
+        logprobs: For how many of the likeliest tokens at each place of an answer to say how likely they are.
     """
 
     id: str
@@ -52,25 +54,39 @@ class Request:
     sampling: Sampling
     json_schema: Mapping[str, Any] | None = None
     choices: tuple[str, ...] = ()
+    prompt_logprobs: bool = False
+    logprobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a request's completions, as returned."""
+    """One of a request's completions, as returned.
+
+    Attributes:
+        logprobs: For each token, itself and others that were likely, to their log-probability (nats); itself first.
+            Empty unless asked for, and where the server does not say.
+    """
 
     index: int
     text: str
     finish_reason: str | None
+    logprobs: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back for a request; tokens are of the whole request."""
+    """What came back for a request; tokens are of the whole request.
+
+    Attributes:
+        prompt_logprobs: Log-probability (nats) of each of the prompt's tokens but the first, given those before it.
+            Empty unless asked for, and where the server does not say.
+    """
 
     request_id: str
     choices: tuple[Choice, ...]
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    prompt_logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,8 @@ def _parameters(request: Request) -> Any:
     return SamplingParams(
         **request.sampling.as_dict(),
         structured_outputs=constraint,
+        prompt_logprobs=0 if request.prompt_logprobs else None,
+        logprobs=request.logprobs or None,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
 
@@ -246,11 +248,22 @@ def _parameters(request: Request) -> Any:
 def _completion(request: Request, output: Any) -> Completion:
     choices = tuple(
         # Unpaired surrogates are no Unicode and could not be stored.
-        Choice(int(each.index), each.text.encode("utf-8", "replace").decode(), each.finish_reason)
+        Choice(
+            int(each.index),
+            each.text.encode("utf-8", "replace").decode(),
+            each.finish_reason,
+            tuple(_told(place) for place in each.logprobs or ()),
+        )
         for each in sorted(output.outputs, key=lambda each: each.index)
     )
     tokens = sum(len(each.token_ids) for each in output.outputs)
-    return Completion(request.id, choices, len(output.prompt_token_ids or ()), tokens)
+    # The first of each place is the token itself; the first place of a prompt has none.
+    own = tuple(float(next(iter(each.values())).logprob) for each in (output.prompt_logprobs or ())[1:])
+    return Completion(request.id, choices, len(output.prompt_token_ids or ()), tokens, own)
+
+
+def _told(place: Any) -> dict[str, float]:
+    return {str(each.decoded_token): float(each.logprob) for each in place.values()}
 
 
 def _explained(model: str, error: BaseException) -> ServiceError:

@@ -3,7 +3,9 @@
 How the server behaves was read in vLLM 0.32: structured output is `response_format`
 (`entrypoints/openai/chat_completion/protocol.py`); a dead engine is a 500 that names EngineCore and a 503 of
 `/health`, after which the process ends (`entrypoints/serve/exception_handling/handlers/vllm_error.py`); an
-unknown model is a 404, an unfit request a 400, a missing key a 401 on everything under `/v1`.
+unknown model is a 404, an unfit request a 400, a missing key a 401 on everything under `/v1`. A request for the
+prompt's log-probabilities never reads the prefix cache, which does not hold them (`sampling_params.py`): each is
+computed from its first token on.
 """
 
 from __future__ import annotations
@@ -57,6 +59,12 @@ def body_of(request: Request, model: str) -> dict[str, Any]:
     elif request.json_schema is not None:
         schema = {"name": "example", "schema": request.json_schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if request.prompt_logprobs:
+        body["prompt_logprobs"] = 0  # of the prompt's own tokens, and of no others
+    if request.logprobs and isinstance(request.prompt, str):
+        body["logprobs"] = request.logprobs
+    elif request.logprobs:
+        body |= {"logprobs": True, "top_logprobs": request.logprobs}
     return body
 
 
@@ -74,13 +82,14 @@ def completion_of(request: Request, answer: httpx.Response) -> Completion:
         usage = data.get("usage") or {}
         choices = tuple(_choice(request, item) for item in data["choices"])
         tokens = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        own = _prompt_logprobs(data["choices"]) if request.prompt_logprobs else ()
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise TransientError(
             f"the answer is not the JSON of a completion ({type(error).__name__}: {error})"
         ) from None
     if not choices:
         raise TransientError("the answer has no choices")
-    return Completion(request.id, choices, *tokens)
+    return Completion(request.id, choices, *tokens, own)
 
 
 def refusal(answer: httpx.Response, url: str) -> ServiceError:
@@ -111,8 +120,32 @@ def _choice(request: Request, item: dict[str, Any]) -> Choice:
     text = item["text"] if isinstance(request.prompt, str) else item["message"]["content"] or ""
     if not isinstance(text, str):
         raise TypeError("the text of a choice is no string")
+    told = _logprobs(item.get("logprobs") or {}) if request.logprobs else ()
     # Unpaired surrogates are no Unicode and could not be stored.
-    return Choice(int(item["index"]), text.encode("utf-8", "replace").decode(), item.get("finish_reason"))
+    return Choice(
+        int(item["index"]), text.encode("utf-8", "replace").decode(), item.get("finish_reason"), told
+    )
+
+
+def _logprobs(said: dict[str, Any]) -> tuple[dict[str, float], ...]:
+    """Of messages, a list of tokens; of text, lists of the tokens, of their own, and of the likeliest ones' values."""
+    if "content" in said:
+        return tuple(
+            {str(each["token"]): float(each["logprob"])}
+            | {str(top["token"]): float(top["logprob"]) for top in each.get("top_logprobs") or ()}
+            for each in said["content"] or ()
+        )
+    own = said.get("tokens") or (), said.get("token_logprobs") or ()
+    return tuple(
+        {str(token): float(value)} | {str(name): float(number) for name, number in (top or {}).items()}
+        for token, value, top in zip(*own, said.get("top_logprobs") or (), strict=True)
+    )
+
+
+def _prompt_logprobs(choices: list[dict[str, Any]]) -> tuple[float, ...]:
+    """The first of each place is the prompt's own token; the first place has none."""
+    said = choices[0].get("prompt_logprobs") if choices else None
+    return tuple(float(list(each.values())[0]["logprob"]) for each in (said or ())[1:])  # noqa: RUF015
 
 
 def _fault(answer: httpx.Response) -> Exception:

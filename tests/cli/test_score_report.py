@@ -12,6 +12,8 @@ import pytest
 from fakes.argilla_server import OWNER_KEY, FakeArgilla
 from fakes.reviewing import Reviewer
 
+from seedgate.generator.scores import Judge
+from seedgate.generator.scores.recorded import Mark, scored_event
 from seedgate.review import pull, push
 from seedgate.review.state import read_state
 from tests.conftest import add_rows
@@ -40,6 +42,9 @@ def argilla(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_scores_are_measured_against_decisions(tmp_path: Path) -> None:
     ws = desk_workspace(tmp_path / "desk", add_rows, candidates=60, wave_size=60, controls=0.2, min_pace_s=0)
     with ws:
+        ids = [event.subject for event in ws.ledger.events("candidate.created")]
+        mark = Mark("judge", Judge.version, "model", "0" * 64)
+        ws.ledger.append([scored_event(id_, mark, 2.0 + n % 3) for n, id_ in enumerate(ids)])
         push(ws, cycle=1)
         (event,) = ws.ledger.events("round.scored")
         scores = event.payload["scores"]
@@ -63,3 +68,13 @@ def test_scores_are_measured_against_decisions(tmp_path: Path) -> None:
     line = next(each for each in shown.splitlines() if each.startswith("label_agreement"))
     assert f"{agreement['auc']:.2f} ({agreement['low']:.2f} to {agreement['high']:.2f})" in line
     assert "n too small" in line
+    judge = {row["among"]: row for row in data["judge"]}
+    assert (
+        judge["all"]["decided"]
+        == rows["judge", "all"]["approved"] + rows["judge", "all"]["rejected"]
+        == len(scores)
+    )
+    assert -1 < judge["all"]["low"] < judge["all"]["kappa"] < judge["all"]["high"] < 1
+    assert judge["random"]["kappa"] is None
+    line = next(each for each in shown.splitlines() if each.startswith("all "))
+    assert f"{judge['all']['kappa']:.2f} ({judge['all']['low']:.2f} to {judge['all']['high']:.2f})" in line

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -39,6 +40,14 @@ COLOUR = {
 }
 GREEDY: dict[str, Completion] = {}
 """What each kind of client answered to the same greedy request."""
+SUMS: dict[str, list[float]] = {}
+"""How likely each kind of client finds the same texts."""
+GRADE = {
+    "type": "object",
+    "properties": {"grade": {"type": "integer", "enum": [1, 2, 3, 4, 5]}},
+    "required": ["grade"],
+    "additionalProperties": False,
+}
 
 
 class Running:
@@ -128,6 +137,38 @@ def test_answers_fit_the_schema(client: Running) -> None:
 def test_answers_are_among_the_choices(client: Running) -> None:
     (found,) = client.ask(said("choice", "Which colour?", choices=("vermilion", "ultramarine")))
     assert found.choices[0].text in ("vermilion", "ultramarine")
+
+
+def test_says_how_likely_a_prompt_is_whoever_serves_and_however_often_its_beginning_was_seen(
+    client: Running,
+) -> None:
+    texts = [
+        f"{LIST} {text}"
+        for text in ("Where is it?", "It has not come, and it is late.", "Blue sings of seven.")
+    ]
+    requests = [
+        asked(f"likely{n}", text, max_tokens=1, temperature=0.0) for n, text in enumerate([*texts, texts[0]])
+    ]
+    found = client.ask(*(replace(request, prompt_logprobs=True) for request in requests))
+    assert all(len(each.prompt_logprobs) == each.prompt_tokens - 1 > 20 for each in found)
+    # The list before them is the same, and longer ones cost more; nonsense costs most per token of its own.
+    before = len(
+        client.ask(replace(asked("before", LIST, max_tokens=1), prompt_logprobs=True))[0].prompt_logprobs
+    )
+    own = [sum(each.prompt_logprobs[before:]) / len(each.prompt_logprobs[before:]) for each in found]
+    assert own[0] == pytest.approx(own[3], abs=0.01)
+    assert own[2] < min(own[0], own[1]) < 0
+    SUMS[client.kind] = [sum(each.prompt_logprobs) for each in found]
+    assert SUMS[client.kind] == pytest.approx(SUMS["server"], abs=0.5)  # of about 150 nats
+
+
+def test_says_how_likely_the_tokens_of_an_answer_were(client: Running) -> None:
+    (found,) = client.ask(said("grades", "Grade this from 1 to 5.", json_schema=GRADE, logprobs=10))
+    answer, places = found.choices[0].text, found.choices[0].logprobs
+    assert "".join(next(iter(place)) for place in places).startswith(answer)
+    digit = next(place for place in places if next(iter(place)).strip() == str(json.loads(answer)["grade"]))
+    assert len(digit) >= 10
+    assert all(logprob <= 0 for logprob in digit.values())
 
 
 def test_many_at_once_each_get_their_own_answer(client: Running) -> None:

@@ -1,7 +1,8 @@
 """A vLLM server for tests: real HTTP on the loopback, no model, faults on demand.
 
 Answers depend on nothing but the prompt and the choice's number, so two runs can be compared; the texts of
-one label differ enough to pass the filters. What it says in trouble was taken from vLLM 0.32.
+one label differ enough to pass the filters. A word of a prompt is likely if it stood there before. What it says in
+trouble was taken from vLLM 0.32.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class FakeVllm:
         slots: Completions that it works on at once; others wait, as in a full server.
         api_key: What requests must bring, if anything.
         item_faults: Share of list items that are made unfit (too short).
+        logprobs: Whether it says how likely tokens are; one that does not refuses to.
 
     Attributes:
         bodies: Bodies of the completion requests received, in order.
@@ -51,12 +53,14 @@ class FakeVllm:
         delay_s: float = 0.0,
         slots: int = 10_000,
         item_faults: float = 0.0,
+        logprobs: bool = True,
         port: int = 0,
     ) -> None:
         self.model = model
         self.api_key = api_key
         self.delay_s = delay_s
         self.item_faults = item_faults
+        self.logprobs = logprobs
         self.port = port
         self.bodies: list[dict[str, Any]] = []
         self.answered = 0
@@ -152,14 +156,22 @@ class FakeVllm:
             digest = hashlib.sha256(f"{index}:{prompt}".encode()).digest()
             rng = random.Random(digest)
             choice: dict[str, Any] = {"index": index, "finish_reason": "stop", "logprobs": None}
-            if "prompt" in body:
-                choice["text"] = self._list(body, rng)
-            else:
-                text = '{"unasked": 1}' if wrong_schema else self._object(body, rng)
-                choice["message"] = {"role": "assistant", "content": text}
+            text = '{"unasked": 1}' if wrong_schema else self._answer(body, rng)
+            choice |= (
+                {"text": text} if "prompt" in body else {"message": {"role": "assistant", "content": text}}
+            )
+            if body.get("logprobs"):
+                choice["logprobs"] = _logprobs(text, chat="messages" in body)
+            if "prompt_logprobs" in body:
+                choice["prompt_logprobs"] = _prompt_logprobs(prompt)
             choices.append(choice)
         usage = {"prompt_tokens": len(prompt) // 4, "completion_tokens": 20 * len(choices)}
         return {"id": "cmpl-1", "model": self.model, "choices": choices, "usage": usage}
+
+    def _answer(self, body: dict[str, Any], rng: random.Random) -> str:
+        if "structured_outputs" in body:
+            return str(rng.choice(body["structured_outputs"]["choice"]))
+        return self._list(body, rng) if "prompt" in body else self._object(body, rng)
 
     def _list(self, body: dict[str, Any], rng: random.Random) -> str:
         """Continues a numbered list up to where the request wants it to stop."""
@@ -197,6 +209,34 @@ def _value(schema: dict[str, Any], rng: random.Random) -> Any:
         "boolean": lambda rng: rng.random() < 0.5,
     }
     return made[schema["type"]](rng) if schema["type"] in made else round(rng.uniform(1, 99), 2)
+
+
+def _prompt_logprobs(prompt: str) -> list[dict[str, dict[str, Any]] | None]:
+    """A token for each word: -1 if it stood in the prompt before, else -4; None for the first."""
+    words = re.findall(r"\s*\S+", prompt)
+    plain = [word.strip().casefold() for word in words]
+    told = [
+        {str(at): {"logprob": -1.0 if plain[at] in plain[:at] else -4.0, "rank": 1, "decoded_token": word}}
+        for at, word in enumerate(words)
+    ]
+    return [None, *told[1:]]
+
+
+def _logprobs(text: str, *, chat: bool) -> dict[str, Any]:
+    """A token for each number, or what is between; beside a digit, the next one is as likely."""
+    tokens = re.findall(r"\d+|\D+", text)
+    tops = [{each: -0.7} | ({str(int(each) + 1): -0.7} if each.isdigit() else {}) for each in tokens]
+    if not chat:
+        return {"tokens": tokens, "token_logprobs": [-0.7] * len(tokens), "top_logprobs": tops}
+    content = [
+        {
+            "token": each,
+            "logprob": -0.7,
+            "top_logprobs": [{"token": name, "logprob": value} for name, value in top.items()],
+        }
+        for each, top in zip(tokens, tops, strict=True)
+    ]
+    return {"content": content}
 
 
 class _Server(ThreadingHTTPServer):
@@ -276,6 +316,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault == "429":
             self._error(429, "TooManyRequests", "slow down", headers={"Retry-After": "0"})
+        elif not fake.logprobs and (body.get("logprobs") or "prompt_logprobs" in body):
+            self._error(400, "BadRequestError", "logprobs are not available")
         elif fault in ("400", "500"):
             self._error(int(fault), "Error", "something about the request")
         elif fault == "truncated":

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,6 +51,31 @@ class TestRequests:
         assert [choice.index for choice in completion.choices] == [0, 1]
         assert completion.choices[0].text.count("\n") == 2
         assert completion.completion_tokens == 40
+
+    async def test_how_likely_prompt_and_answer_are_is_asked_for_only_by_name(self, fake: FakeVllm) -> None:
+        async with connected(fake) as client:
+            plain = await client.complete(request())
+            told = await client.complete(replace(request(), prompt_logprobs=True, logprobs=5))
+        before, body = fake.bodies
+        assert not {"prompt_logprobs", "logprobs", "top_logprobs"} & before.keys()
+        assert (plain.prompt_logprobs, plain.choices[0].logprobs) == ((), ())
+        assert (body["prompt_logprobs"], body["logprobs"]) == (0, 5)
+        words = str(request().prompt).split()
+        assert len(told.prompt_logprobs) == len(words) - 1  # the first has nothing before it
+        assert set(told.prompt_logprobs) == {-1.0, -4.0}
+        choice = told.choices[0]
+        assert "".join(next(iter(place)) for place in choice.logprobs) == choice.text
+
+    async def test_of_messages_the_likeliest_tokens_of_each_place(self, fake: FakeVllm) -> None:
+        schema = {"type": "object", "properties": {"grade": {"enum": [3]}}, "required": ["grade"]}
+        chat = Request(
+            "r", ({"role": "user", "content": "Hi"},), Sampling(1, 0.0, 1.0, 9), schema, logprobs=7
+        )
+        async with connected(fake) as client:
+            (choice,) = (await client.complete(chat)).choices
+        assert fake.bodies[0].items() >= {"logprobs": True, "top_logprobs": 7}.items()
+        assert choice.text == '{"grade": 3}'
+        assert choice.logprobs[1] == {"3": -0.7, "4": -0.7}
 
     async def test_messages_are_answered_under_the_schema(self, fake: FakeVllm) -> None:
         schema = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}

@@ -9,8 +9,10 @@ from typing import Any
 from fakes.argilla_server import FakeArgilla
 from fakes.reviewing import Reviewer
 
-from seedgate.generator.scores import SCORERS
-from seedgate.review import decisions, pull, push, score_aucs
+from seedgate.generator.scores import SCORERS, Judge
+from seedgate.generator.scores.recorded import Mark, scored_event
+from seedgate.review import decisions, judge_kappas, pull, push, score_aucs
+from seedgate.review.approval import learn
 from seedgate.review.planning import plan_wave
 from seedgate.review.rounds import reviewers_of
 from seedgate.review.scored import judged
@@ -123,3 +125,55 @@ def test_a_figure_is_given_only_where_enough_is_decided(review_workspace: MakeWo
     assert {row.score for row in rows} == NAMES | {"value"}
     assert {(row.approved, row.rejected) for row in rows if row.among == "all"} == {(6, 0)}
     assert all(row.auc is None and str(row) == "n too small" for row in rows)
+
+
+def graded(ws: Workspace, grades: dict[str, float]) -> None:
+    """What `generate` would have recorded of the judge."""
+    mark = Mark("judge", Judge.version, "model", "0" * 64)
+    ws.ledger.append([scored_event(id_, mark, grade) for id_, grade in grades.items()])
+
+
+def test_scores_that_the_model_was_asked_for_are_recorded_with_the_round(
+    review_workspace: MakeWorkspace,
+) -> None:
+    ws = review_workspace(one_reviewer=True, **review())
+    ids = [event.subject for event in ws.ledger.events("candidate.created")]
+    graded(ws, {ids[0]: 4.25, ids[1]: 1.5})
+    ws.ledger.append([scored_event(ids[2], Mark("judge", Judge.version + 1, "model", ""), 5.0)])
+    push(ws, cycle=1)
+    told = scored(ws)
+    assert told["scorers"] == {each.name: each.version for each in SCORERS} | {"judge": Judge.version}
+    assert (told["scores"][ids[0]]["judge"], told["scores"][ids[1]]["judge"]) == (4.25, 1.5)
+    # Of another version than today's, and who was never asked: none.
+    assert [id_ for id_, scores in told["scores"].items() if "judge" not in scores] == sorted(ids[2:])
+
+
+def test_they_are_reported_and_learnt_from_like_the_others(review_workspace: MakeWorkspace) -> None:
+    texts = {f"{'Where' if n % 2 else 'Why'} is number {n} of my {n} orders": "delivery" for n in range(60)}
+    ws = review_workspace(one_reviewer=True, **review(wave_size=66))
+    added = add_rows(ws, texts)
+    liked = set(added[::2])
+    graded(ws, {id_: 4.5 if id_ in liked else 2.0 for id_ in added[:50]})
+    push(ws, cycle=1)
+    with Reviewer(ws, reviewers_of(ws, simulated=False)[0]) as anna:
+        of = {a.record_id: a.candidate_id for a in read_state(ws.ledger).assignments.values()}
+        for record in anna.records():
+            decision = "approve" if of[record["external_id"]] in liked else "reject"
+            anna.put(record, record["prefilled"] | {"decision": decision})
+    pull(ws)
+    rows = {(row.score, row.among): row for row in score_aucs(ws)}
+    assert (rows["judge", "all"].auc, rows["judge", "all"].decided) == (1, 50)
+    kappas = {row.among: row for row in judge_kappas(ws)}
+    assert (kappas["all"].kappa, kappas["all"].alike, kappas["all"].decided) == (1, 50, 50)
+    assert "n too small" in str(kappas["random"]) or kappas["random"].kappa == 1
+    state, found = read_state(ws.ledger), decisions(ws)
+    model = learn(judged(ws.ledger, state, found))
+    assert model is not None
+    high, low, unknown = model.chances([{"judge": 4.5}, {"judge": 2.0}, {}], ["few_shot"] * 3)
+    assert high > unknown > low
+
+
+def test_without_a_judge_nothing_is_said_of_one(review_workspace: MakeWorkspace) -> None:
+    ws = review_workspace(one_reviewer=True, **review())
+    push(ws, cycle=1)
+    assert judge_kappas(ws) == []

@@ -1,0 +1,79 @@
+"""What the ledger knows of scores that a model was asked for: who has which, and who waits without.
+
+An event holds numbers and hashes and nothing of a text, so a redaction has nothing to take out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from seedgate.ledger import Ledger, NewEvent
+
+__all__ = ["SCORED", "Mark", "recorded", "scored_event", "unscored"]
+
+SCORED = "candidate.scored"
+DIGITS = 4
+"""Kept, as of every score."""
+
+
+class Mark(NamedTuple):
+    """What makes two scores comparable: another model or another template gives others.
+
+    Attributes:
+        template: Hash of the scorer's template; empty if it has none.
+    """
+
+    scorer: str
+    version: int
+    model: str
+    template: str
+
+
+def scored_event(id_: str, mark: Mark, score: float | None) -> NewEvent:
+    """The event of one score; its key is that of the candidate and the mark, so it is recorded once."""
+    told = {} if score is None else {"score": round(score, DIGITS)}
+    key = ":".join(["candidate-scored", id_, mark.scorer, str(mark.version), mark.model, mark.template])
+    return NewEvent(SCORED, id_, {**mark._asdict(), **told}, key=key)
+
+
+def unscored(ledger: Ledger, marks: Collection[Mark]) -> dict[Mark, list[str]]:
+    """The candidates that nobody was ever shown and that lack a score, oldest first; redacted ones left out.
+
+    Those of earlier cycles are among them, and corrections; who was shown to somebody is ordered no more.
+    """
+    if not marks:
+        return {}
+    has: dict[Mark, set[str]] = {mark: set() for mark in marks}
+    gone = ledger.redacted()  # or shown to somebody
+    made: list[str] = []
+    for event in ledger.events("candidate.created", "round.opened", SCORED):
+        if event.kind == "candidate.created":
+            made.append(event.subject)
+        elif event.kind == "round.opened":
+            gone.update(str(each["candidate_id"]) for each in event.payload["assignments"])
+        elif (mark := _mark(event.payload)) in has:
+            has[mark].add(event.subject)
+    found = {mark: [id_ for id_ in made if id_ not in gone and id_ not in has[mark]] for mark in marks}
+    return {mark: ids for mark, ids in found.items() if ids}
+
+
+def recorded(ledger: Ledger, versions: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """Candidate id to its newest scores, by name of the scorer.
+
+    Args:
+        versions: Scorers to today's version; scores of others are left out.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for event in ledger.events(SCORED):
+        name = event.payload["scorer"]
+        if versions.get(name) == event.payload["version"]:
+            own = found.setdefault(event.subject, {})
+            own.pop(name, None)
+            if isinstance(score := event.payload.get("score"), int | float):
+                own[name] = float(score)
+    return found
+
+
+def _mark(payload: Mapping[str, object]) -> Mark:
+    return Mark(*(payload[name] for name in Mark._fields))  # type: ignore[arg-type]  # shapes are checked
