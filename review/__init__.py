@@ -8,6 +8,7 @@ from seedgate.review.evidence import Facts
 from seedgate.review.facts import decisions
 from seedgate.review.gate import decide
 from seedgate.review.guideline_versions import GuidelineVersion, guideline_versions
+from seedgate.review.measures import Rate
 from seedgate.review.proposing import Proposal, propose
 from seedgate.review.recalling import Why, recalls, reopen
 from seedgate.review.rejections import reviewed
@@ -25,6 +26,7 @@ __all__ = [
     "Proposal",
     "PullReport",
     "PushReport",
+    "Rate",
     "ReviewStatus",
     "ReviewerStatus",
     "ScoreAuc",
