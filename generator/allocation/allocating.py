@@ -32,7 +32,9 @@ STRATEGY_LEAST, LABEL_LEAST, LABEL_MOST = 0.2, 0.5, 2.0
 STEERED = frozenset({"few_shot", "evolve", "contrast", "backward"})
 """Strategies that go by weights of labels. `coverage_gaps` goes by what is missing, `edge_cases` by its seeds."""
 OWN_SHARE = frozenset({"edge_cases"})
-DRAWS = 1000
+DRAWS, TOGETHER = 1000, 4
+"""The mean of four draws is half as uncertain as one. With single draws too much is spent on trying: bounds see to it
+that everything is tried in any case. With the mean of all, one lucky cycle decides (docs/log.md)."""
 NEAR = 1.02
 """Within 2 % of a bound, it is the bound that holds."""
 
@@ -104,7 +106,7 @@ def _label_weights(rates: Rates, names: Sequence[str], least: float) -> tuple[Ar
     for row, name in enumerate(names):
         if name in STEERED and count > 1:
             worth = rates.gained[:, row] / rates.seconds[:, row]
-            out[row] = shares_of(worth, held[0] * even, held[1] * even) * count
+            out[row] = shares_of(_surer(worth), held[0] * even, held[1] * even) * count
     return out, held
 
 
@@ -124,13 +126,21 @@ def _strategy_shares(
     own = np.array([name in OWN_SHARE for name in names])
     floor = np.where(own, of_candidates, least * of_candidates)
     worth = (rates.gained * weights).mean(2) / (rates.seconds * weights).mean(2)
-    share = shares_of(worth, floor, np.where(own, of_candidates, 1.0)) if not own.all() else of_candidates
+    share = (
+        shares_of(_surer(worth), floor, np.where(own, of_candidates, 1.0)) if not own.all() else of_candidates
+    )
     bounds: list[Bound] = [
         "own share" if name in OWN_SHARE else "least" if share[row] <= NEAR * floor[row] else ""
         for row, name in enumerate(names)
     ]
     requests = share / brings
     return requests / requests.sum(), bounds
+
+
+def _surer(worth: Array) -> Array:
+    """Means of some draws each, shape [draws / `TOGETHER`, arms]."""
+    found: Array = worth.reshape(-1, TOGETHER, worth.shape[1]).mean(1)
+    return found
 
 
 def _yields(names: Sequence[str], yields: Mapping[str, float]) -> Array:

@@ -142,8 +142,8 @@ class TestReasons:
 
     def test_a_wrong_label_counts_against_this_strategy_with_this_label(self) -> None:
         found = self.found("wrong_label")
-        assert found.weights["evolve"]["billing"] < 0.6
-        assert found.weights["few_shot"]["billing"] > found.weights["evolve"]["billing"] + 0.2
+        assert found.weights["evolve"]["billing"] == pytest.approx(LABEL_LEAST, abs=0.02)
+        assert found.weights["few_shot"]["billing"] > found.weights["evolve"]["billing"] + 0.1
         said = next(str(each) for each in found.labels if each.name == "billing")
         assert "so more of it by few_shot" in said
 
@@ -152,7 +152,7 @@ class TestReasons:
         found = self.found(reason)
         assert found.shares["evolve"] == pytest.approx(STRATEGY_LEAST / 2, rel=0.05)
         for weights in found.weights.values():
-            assert max(weights.values()) - min(weights.values()) < 0.15
+            assert min(weights.values()) > 0.7  # as certain as a wrong label, it would be at its least
 
     def test_a_repetition_counts_against_the_label_alone(self) -> None:
         found = self.found("duplicate")
