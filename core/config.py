@@ -138,6 +138,8 @@ class GenerationConfig(_Table):
     candidates: int = Field(150, ge=1)  # per cycle, after the filters
     # Strategy, or FILE.py:FUNCTION of the workspace, to its share of the requests: docs/generating.md.
     strategies: dict[str, float] = {"few_shot": 1.0}
+    # `learnt`: shares of strategies and labels move with verdicts, from these shares on.
+    allocation: Literal["learnt", "fixed"] = "learnt"
     sampling: Literal["diverse", "focused"] = (
         "diverse"  # seeds that few_shot shows: all in turn, or alike ones
     )

@@ -22,17 +22,21 @@ from seedgate.finetune.records import (
 )
 from seedgate.finetune.redacting import Redaction, redact
 from seedgate.finetune.releasing import release, release_needed
+from seedgate.finetune.stopping import AnotherBatch, CycleYield, LearningStep, another_batch
 from seedgate.finetune.training import merge, train, trained_model
 from seedgate.finetune.verifying import verify_release
 
 __all__ = [
     "AffectedModel",
+    "AnotherBatch",
     "Comparison",
     "Counts",
+    "CycleYield",
     "Evaluation",
     "ExportFormat",
     "Exported",
     "Judgement",
+    "LearningStep",
     "Manifest",
     "ManifestRow",
     "Omission",
@@ -43,6 +47,7 @@ __all__ = [
     "Share",
     "TrainedModel",
     "affected_models",
+    "another_batch",
     "audit",
     "compare",
     "current_model",

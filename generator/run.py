@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from seedgate.errors import InputError, SeedgateError
+from seedgate.generator.allocation import Allocation
 from seedgate.generator.clients.base import Client, ModelInfo
 from seedgate.generator.clients.chosen import client_for
 from seedgate.generator.clients.room import START
@@ -21,6 +22,7 @@ from seedgate.generator.recording import Recorder
 from seedgate.generator.report import GenerationReport, Meter, ProgressFn
 from seedgate.generator.scores import ModelScores
 from seedgate.generator.scores.asking import Asked
+from seedgate.generator.shares import allocated_event
 from seedgate.generator.strategies.base import Tally
 from seedgate.generator.strategies.choosing import Chooser, Chosen, ReviewedFn, templates_of
 from seedgate.generator.stream import Stream
@@ -29,7 +31,7 @@ from seedgate.ledger import Lease, NewEvent
 from seedgate.seeds import Baseline, baseline
 from seedgate.workspace import Workspace
 
-__all__ = ["generate"]
+__all__ = ["explain", "generate"]
 
 T = TypeVar("T")
 
@@ -106,6 +108,21 @@ def generate(
             scored=dict(asked.scored),
             warnings=(*scores.warnings, *asked.warnings),
         )
+
+
+def explain(ws: Workspace, *, cycle: int, reviewed: ReviewedFn | None = None) -> Allocation:
+    """How a cycle's requests are shared out, and why: as recorded, or as they would be if it began now.
+
+    Args:
+        cycle: Number of the cycle, begun or not; nothing is written.
+        reviewed: See `generate`.
+
+    Raises:
+        RefusedError: Seeds are not verified, or the evaluation set is not locked.
+    """
+    base = baseline(ws)
+    form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model, Templates(ws.prompts_dir))
+    return Chooser(ws, base, form, cycle, reviewed).allocation
 
 
 @dataclass(frozen=True)
@@ -189,7 +206,10 @@ class _Run:
             "model_revision": model.revision,
         }
         payload = {"cycle": self.cycle, "settings": settings, "seed_set_hash": self.base.seed_set_hash}
-        self.ws.ledger.append([NewEvent("run.started", run_id, payload, key=f"run:{run_id}")], lease=lease)
+        events = [NewEvent("run.started", run_id, payload, key=f"run:{run_id}")]
+        if self.ws.config.generation.allocation == "learnt":
+            events.insert(0, allocated_event(self.chooser.allocation))
+        self.ws.ledger.append(events, lease=lease)
         return run_id
 
     def finish(

@@ -9,6 +9,7 @@ from seedgate.review.facts import decisions
 from seedgate.review.gate import decide
 from seedgate.review.guideline_versions import GuidelineVersion, guideline_versions
 from seedgate.review.judge_kappa import JudgeKappa, judge_kappas, kappa_of
+from seedgate.review.measures import Rate
 from seedgate.review.proposing import Proposal, propose
 from seedgate.review.recalling import Why, recalls, reopen
 from seedgate.review.rejections import reviewed
@@ -27,6 +28,7 @@ __all__ = [
     "Proposal",
     "PullReport",
     "PushReport",
+    "Rate",
     "ReviewStatus",
     "ReviewerStatus",
     "ScoreAuc",

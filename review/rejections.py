@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from seedgate.generator import Rejected, Reviewed
 from seedgate.records import Decision, Example, Verdict
 from seedgate.review.facts import decide_all
+from seedgate.review.learnt_from import decided_facts
 from seedgate.review.state import ReviewState, read_state
 from seedgate.workspace import Workspace
 
@@ -47,6 +48,7 @@ def reviewed(ws: Workspace, up_to: int | None = None) -> Reviewed:
             )
             for id_ in order
         ),
+        decided=decided_facts(ws, state, decided),
     )
 
 

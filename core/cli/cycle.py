@@ -39,6 +39,7 @@ def cycle(
     Example: seedgate cycle; echo $?
     """
     from seedgate.cycle import cycle_state, next_step, steps
+    from seedgate.finetune import another_batch
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws:
@@ -56,8 +57,9 @@ def cycle(
             done.append({"step": str(step), "report": result})
             if not json and result is not None and step.name != "start":
                 say(f"  {result}")
-        text = f"cycle {cycle_state(ws).number} is finished; `seedgate report` shows what it brought"
-        emit({"done": done}, text, json_output=json)
+        number, batch = cycle_state(ws).number, another_batch(ws)
+        text = f"cycle {number} is finished; {batch}\n`seedgate report` shows what it brought"
+        emit({"done": done, "another_batch": batch}, text, json_output=json)
 
 
 class _Told:

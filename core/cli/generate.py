@@ -26,26 +26,40 @@ def generate(
         bool,
         typer.Option(help="Ask nothing: put stored completions through today's parser and filters again."),
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Ask nothing: say how requests are shared out, and why; writes nothing."
+        ),
+    ] = False,
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Generate candidates with vLLM until this cycle has enough that pass the filters.
 
     Refused without a verified baseline and a locked evaluation set. After a kill, run it again: it goes on.
-    How it asks is in [generation]; --dry-run shows the first prompt of each strategy. Then it asks for the scores that
-    [generation] names, of all candidates that wait without: also if the cycle has its candidates already.
+    How it asks is in [generation]; --dry-run shows the first prompt of each strategy. Shares move with what
+    reviewers decided: --explain shows them for the running cycle, or for the one that would begin. In the end it asks
+    for the scores that [generation] names, of all that wait without: also if the cycle has its candidates already.
 
     With --replay, what was dropped before and passes now becomes a candidate: after a change of [generation], or of
     seedgate, without a model.
 
     Example: seedgate generate -n 300
+    Example: seedgate generate --explain
     Example: seedgate generate --replay --dry-run
     """
+    from seedgate.cli.explaining import explain as told
     from seedgate.cycle import begin_cycle
     from seedgate.generator import generate as run
     from seedgate.review import reviewed
     from seedgate.workspace import Workspace
 
+    if explain:
+        if replay or candidates or concurrency:
+            raise InputError("--explain asks nothing: leave out --replay, --candidates and --concurrency")
+        told(workspace, json=json)
+        return
     if replay:
         if candidates or concurrency:
             raise InputError("--replay asks nothing: leave out --candidates and --concurrency")

@@ -14,7 +14,7 @@ from seedgate.workspace import Workspace
 
 if TYPE_CHECKING:
     from seedgate.records import Decision
-    from seedgate.review import ScoreAuc
+    from seedgate.review import Rate, ScoreAuc
 
 __all__ = ["View", "overview", "trace_row"]
 
@@ -37,6 +37,7 @@ def overview(ws: Workspace) -> View:
 
     found = decisions(ws)
     parts = [_cycle(ws), _funnel(ws, found), _scores(ws, found), _releases(ws), _recalled(ws), _accuracy(ws)]
+    parts.append(_another_batch(ws))
     data = {key: value for part in parts for key, value in part.data.items()}
     return View(data, "\n\n".join(part.text for part in parts if part.text))
 
@@ -203,6 +204,43 @@ def _compared(ws: Workspace, trained: list[str], made: dict[str, str]) -> list[A
         return [compare(ws, before, newest) for before in (None, *alone[-1:])]
     except SeedgateError as error:  # measured under different settings: nothing to compare
         return [str(error)]
+
+
+def _another_batch(ws: Workspace) -> View:
+    """What each cycle brought for the experts' time, and whether another is worth it."""
+    from seedgate.finetune import another_batch
+
+    found = another_batch(ws)
+    data = {"another_batch": as_json(found)}
+    if not found.cycles:
+        return View(data, "")
+    rows: list[list[Any]] = [
+        [
+            each.cycle,
+            each.decided,
+            _rate(each.approved),
+            _rate(each.new),
+            "-" if each.seconds_each is None else "{:.0f} ({:.0f} to {:.0f})".format(*each.seconds_each),
+        ]
+        for each in found.cycles
+    ]
+    text = table(
+        ["cycle", "decided", "approved", "of these new", "expert seconds per approved, new row"], rows
+    )
+    if found.trend is not None:
+        text += "\napproved and new, last cycle beside the one before: {:+.2f} ({:+.2f} to {:+.2f})".format(
+            *found.trend
+        )
+    if found.learning is not None:
+        text += f"\nlearning curve: {found.learning}"
+    simulated = sum(each.simulated for each in found.cycles)
+    if simulated:
+        text += f"\nof these decisions, {simulated} by the SIMULATED reviewer"
+    return View(data, f"{text}\n{found}")
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.found / rate.of:.2f} ({rate.low:.2f} to {rate.high:.2f})" if rate.of else "-"
 
 
 def trace_row(ws: Workspace, prefix: str) -> View:

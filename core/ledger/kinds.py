@@ -18,6 +18,8 @@ KINDS: dict[str, str] = {
     " of meaning, of the first; without: rows redacted from it",
     "cycle.started": "cycle number: {target, simulated}",
     "cycle.finished": "cycle number: {release, model, summary}",
+    "generation.allocated": "cycle number: {how: learnt|configured, why, configured, shares, weights: {strategy:"
+    " {label: number}}, strategies, labels, facts}; from the cycle's first run on; appended with its start",
     "run.started": "run id: {cycle, settings, seed_set_hash}; settings have the strategies, and template to its hash",
     "run.finished": "run id: {cycle, requests, candidates, dropped, seconds}; only of a run that ended by itself",
     "request.completed": "request id: {run, cycle, index, strategy, form, fixed, seed_ids, tags, prompt_hash,"

@@ -15,6 +15,7 @@ SHAPES: dict[str, dict[str, type]] = {
     "seed.withdrawn": {"by": str},
     "eval.locked": {"ids": list},
     "cycle.started": {"target": int, "simulated": bool},
+    "generation.allocated": {"how": str, "configured": dict, "shares": dict, "weights": dict},
     "request.completed": {
         "cycle": int,
         "index": int,

@@ -7,6 +7,7 @@ same choices in every run of a cycle.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 from seedgate.errors import SeedgateError
+from seedgate.generator.allocation import Decided
 from seedgate.generator.clients.base import Request, Sampling
 from seedgate.generator.rendering import Form, Wording
 from seedgate.generator.strategies.base import Plan, Tally, Turn, group_of
@@ -52,10 +54,12 @@ class Reviewed:
     Attributes:
         outcomes: Candidate id to the gate's word.
         rejected: In the order of their verdicts; only those that a repair may be asked for.
+        decided: What shares are learnt from.
     """
 
     outcomes: Mapping[str, str] = field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
+    decided: tuple[Decided, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class Context:
         fixed: Names of the fields that the form does not let the model write.
         shots: Seeds per prompt, as configured.
         rng: For choices: the same in every run of this cycle.
+        weights: Label to how often it is to be asked for, 1 being an even share.
     """
 
     task: Task
@@ -117,6 +122,7 @@ class Context:
     earlier: Callable[[], Sequence[Example]] = field(default=tuple, repr=False)
     reviewed: Callable[[], Reviewed] = field(default=Reviewed, repr=False)
     repaired: frozenset[str] = field(default=frozenset(), repr=False)
+    weights: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -132,6 +138,22 @@ class Context:
             fixed = {name: seed.fields.get(name, "") for name in names}
             found.setdefault(group_of(fixed), (fixed, []))[1].append(seed)
         return [Group(fixed, tuple(seeds)) for fixed, seeds in found.values()]
+
+    def in_turn(self, fixed: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, int]]:
+        """Places in a list of what is fixed, endlessly, each as often as the weight of its label wants.
+
+        Yields:
+            The place, and how often it was given before; with even weights, round after round.
+        """
+        label = self.task.label_field
+        weights = [self.weights.get(str(each.get(label.name)), 1.0) if label else 1.0 for each in fixed]
+        # Whoever is furthest below its share, as in `Mix`.
+        waiting = [(0.5 / weight, place, 0) for place, weight in enumerate(weights)]
+        heapq.heapify(waiting)
+        while True:
+            _, place, before = waiting[0]
+            heapq.heapreplace(waiting, ((before + 1.5) / weights[place], place, before + 1))
+            yield place, before
 
     def vectors(self, examples: Sequence[Example]) -> NDArray[np.float32]:
         """Meaning of the input texts: vectors of length one, shape [examples, width]."""

@@ -9,7 +9,6 @@ the same and asks for one line, since the next could be of any label.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import cycle
 
 from seedgate.generator.rendering import Wording
 from seedgate.generator.strategies.asking import Ask, Context, UnsuitedError
@@ -28,7 +27,8 @@ def backward(context: Context) -> Iterator[Ask]:
     context.rng.shuffle(groups)
     decks = [Deck(group.seeds, context.rng) for group in groups]
     everyone = Deck(context.seeds, context.rng)
-    for place, group in cycle(enumerate(groups)):
+    for place, _ in context.in_turn([group.fixed for group in groups]):
+        group = groups[place]
         (own,) = decks[place].deal(1, context.rng)
         # The only seed with this answer would be copied if it were shown.
         only = len(group.seeds) == 1 and context.form == "chat"

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from seedgate.canonical import sha256
 from seedgate.config import OWN_STRATEGY
 from seedgate.errors import ConfigError
+from seedgate.generator.allocation import Allocation
 from seedgate.generator.clients.base import ModelInfo, Sampling
 from seedgate.generator.reading import candidates
 from seedgate.generator.rendering import Form
+from seedgate.generator.shares import allocation_of
 from seedgate.generator.strategies.asking import AskFn, Asking, Context, Reviewed, UnsuitedError
 from seedgate.generator.strategies.backward import backward
 from seedgate.generator.strategies.base import Strategy, Tally, group_of
@@ -58,10 +60,12 @@ class Chosen:
 
     Attributes:
         left_out: Strategy to why it cannot work here.
+        allocation: What the shares rest on.
     """
 
     mix: Mix
     left_out: dict[str, str]
+    allocation: Allocation
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -98,12 +102,13 @@ class Chooser:
         Raises:
             ConfigError: None can, or a user's own strategy cannot be used.
         """
-        shares, left_out = self._ws.config.generation.strategies, dict[str, str]()
-        whole = sum(shares.values())
+        # In the order of the configuration, which settles ties; what the ledger gives back is sorted by name.
+        shares = {name: self.allocation.shares[name] for name in self._ws.config.generation.strategies}
+        left_out: dict[str, str] = {}
         working: list[tuple[Strategy, float]] = []
         for name, share in shares.items():
             if name == FewShot.name:
-                working.append((self._few_shot(model, requests * share / whole), share))
+                working.append((self._few_shot(model, requests * share), share))
                 continue
             strategy = self._asking(name, model)
             try:
@@ -117,13 +122,23 @@ class Chooser:
             raise ConfigError(
                 f"no strategy can work here ({why})", hint="add few_shot to [generation] strategies"
             )
-        return Chosen(Mix(working), left_out)
+        return Chosen(Mix(working), left_out, self.allocation)
+
+    @cached_property
+    def allocation(self) -> Allocation:
+        """The cycle's shares."""
+        return allocation_of(self._ws, self._cycle, lambda: self._reviewed.decided)
 
     # -- kinds ---------------------------------------------------------------------------------------
 
     def _few_shot(self, model: ModelInfo, requests: float) -> FewShot:
         config = self._ws.config.generation
-        groups = len({group_of({n: s.fields[n] for n in self._form.fixed}) for s in self._seeds})
+        label = self._ws.task.label_field
+        groups = {
+            group_of(fixed): fixed
+            for fixed in ({n: s.fields[n] for n in self._form.fixed} for s in self._seeds)
+        }
+        wanted = self.allocation.weights.get(FewShot.name, {})
         return FewShot(
             self._form,
             self._seeds,
@@ -132,9 +147,14 @@ class Chooser:
             sampling=self._sampling,
             shots=config.shots,
             # Long runs share more, but each label must have several within what is to be asked.
-            run=max(1, min(LONGEST_RUN, int(requests / (3 * groups)))),
+            run=max(1, min(LONGEST_RUN, int(requests / (3 * len(groups))))),
             context_tokens=model.max_tokens,
             nearest=self._nearest if config.sampling == "focused" else None,
+            weights={
+                name: wanted.get(str(fixed[label.name]), 1.0)
+                for name, fixed in groups.items()
+                if label and label.name in fixed
+            },
         )
 
     def _asking(self, name: str, model: ModelInfo) -> Asking:
@@ -172,6 +192,7 @@ class Chooser:
             earlier=lambda: self._earlier,
             reviewed=lambda: self._reviewed,
             repaired=frozenset(tally.repaired),
+            weights=self.allocation.weights.get(name, {}),
         )
 
     @cached_property

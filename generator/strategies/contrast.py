@@ -8,7 +8,7 @@ two labels, ends with that seed, and leaves open one line of the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain
 from typing import Any
 
 from seedgate.generator.rendering import Wording
@@ -23,7 +23,10 @@ RIVALS = 2
 
 
 def contrast(context: Context) -> Iterator[Ask]:
-    """Each label in turn is asked for against its nearest one, then each against its second nearest."""
+    """Each label in turn is asked for against its nearest one, then each against its second nearest.
+
+    A label that is wanted more often, since contrasts of it do better than those of others, comes more often.
+    """
     field = context.task.label_field
     if field is None:
         raise UnsuitedError("it needs an output field of type label")
@@ -32,9 +35,9 @@ def contrast(context: Context) -> Iterator[Ask]:
         raise UnsuitedError(f"it needs seeds of two values of {field.name} or more")
     pairs = _pairs(context, groups)
     decks = {label: Deck(seeds, context.rng) for label, seeds in groups.items()}
-    for turn in count():
-        wanted, other, originals = pairs[turn % len(pairs)]
-        original = originals[turn // len(pairs) % len(originals)]
+    for place, before in context.in_turn([{field.name: wanted} for wanted, _, _ in pairs]):
+        wanted, other, originals = pairs[place]
+        original = originals[before % len(originals)]
         yield _ask(context, field.name, (wanted, other), original, decks)
 
 

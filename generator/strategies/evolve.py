@@ -8,7 +8,6 @@ from the shortest to the longest for depth, since a model goes on as it sees oth
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 
 from seedgate.generator.rendering import Wording
 from seedgate.generator.strategies.asking import Ask, Context
@@ -20,12 +19,12 @@ BROADER = Wording("evolve_broader")
 
 
 def evolve(context: Context) -> Iterator[Ask]:
-    """A round over all labels for depth, then one for breadth, and so on."""
+    """Each label in turn, as often as it is wanted: for depth, the next time for breadth, and so on."""
     decks = [(group, Deck(group.seeds, context.rng)) for group in context.groups]
-    for turn in count():
-        group, deck = decks[turn % len(decks)]
+    for place, before in context.in_turn([group.fixed for group, _ in decks]):
+        group, deck = decks[place]
         hand = deck.deal(context.shots, context.rng)
-        if turn // len(decks) % 2:
+        if before % 2:
             yield Ask(tuple(hand), group.fixed, wording=BROADER)
             continue
         if context.form == "list":

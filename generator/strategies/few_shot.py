@@ -2,7 +2,8 @@
 
 Plans come in runs: a run has one label and one common half of its seeds, so that its prompts begin alike and
 the server's prefix cache serves what they share. Two runs of three go to the label that was asked least; the
-third to the label that has least, so that one that yields little gets more but never takes all.
+third to the label that has least, so that one that yields little gets more but never takes all. Least is meant
+by the label's weight, where labels are wanted unevenly.
 
 Diverse sampling shows all seeds of a label in turn, in whatever company; focused sampling shows seeds that are
 near each other in meaning, each of them in turn with some of its neighbours.
@@ -64,6 +65,7 @@ class FewShot:
         run: Consecutive plans that share a label and half of their seeds.
         context_tokens: Longest prompt and completion that the model takes, if known.
         nearest: Gives seeds in order of nearness to one; with it, sampling is focused.
+        weights: Name of a group (`group_of`) to how much of it is wanted, 1 being an even share.
 
     Raises:
         InputError: There are no seeds.
@@ -83,6 +85,7 @@ class FewShot:
         run: int = 1,
         context_tokens: int | None = None,
         nearest: NearestFn | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         if not seeds:
             raise InputError("there are no seeds to show")
@@ -95,6 +98,7 @@ class FewShot:
         self._run = run
         self._context_tokens = context_tokens
         self._nearest = nearest
+        self._weights = weights or {}
 
     def plans(self, tally: Tally, turns: Iterable[Turn] | None = None) -> Iterator[Plan]:
         """Endless; see `Strategy.plans`."""
@@ -131,10 +135,10 @@ class FewShot:
 
     def _next_run(self, groups: dict[str, _Group], tally: Tally, rng: Random, *, by_need: bool) -> _Run:
         def asked(name: str) -> float:
-            return tally.requests[name]
+            return tally.requests[name] / self._weights.get(name, 1.0)
 
         def has(name: str) -> tuple[float, float]:
-            return tally.expected(name), tally.requests[name]
+            return tally.expected(name) / self._weights.get(name, 1.0), asked(name)
 
         group = groups[min(groups, key=has if by_need else asked)]
         edge = rng.random() < group.edge_share
