@@ -1,8 +1,8 @@
 """Is expert time spent better when shares are learnt? Five cycles of real completions, a simulated reviewer, 3 arms.
 
-The completions are those of `allocation_pool.py`: a small model's, each strategy as it is, none broken on purpose. A
-cycle draws 100 of them without replacement, strategy and label by the arm's shares, and leaves out what repeats an
-earlier one (cosine .95), as the filters would:
+The completions are those of `parts/allocation_pool.py`: a small model's, each strategy as it is, none broken on
+purpose. A cycle draws 100 of them without replacement, strategy and label by the arm's shares, and leaves out what
+repeats an earlier one (cosine .95), as the filters would:
 
 - `uniform`: every strategy and every label alike, in every cycle;
 - `learnt`: like `uniform` in cycle 1, from then on `seedgate.generator.allocation.allocate` on all decisions so far;
@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from allocation_pool import STRATEGIES, data_folder, rows_of, vectors_of
+from parts.allocation_pool import STRATEGIES, data_folder, rows_of, vectors_of
 from scipy.stats import t as student_t
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -64,13 +64,16 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="three repetitions (default: 20)")
     parser.add_argument("--repetitions", type=int)
     parser.add_argument("--first", type=int, default=FIRST, help="number of the first repetition")
-    parser.add_argument("--pool", type=Path, help="folder that allocation_pool.py filled")
+    parser.add_argument("--pool", type=Path, help="folder that parts/allocation_pool.py filled")
     parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
     args = parser.parse_args()
     if args.pool is None or not (args.pool / f"{STRATEGIES[-1]}.jsonl").is_file():
         print(
             json.dumps(
-                {"name": "allocation", "skipped": "no pool: make one with benchmarks/allocation_pool.py"}
+                {
+                    "name": "allocation",
+                    "skipped": "no pool: make one with benchmarks/parts/allocation_pool.py",
+                }
             )
         )
         return

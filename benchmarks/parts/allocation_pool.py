@@ -73,7 +73,7 @@ def main() -> None:
 
 def data_folder(given: Path | None) -> Path:
     named = given or os.environ.get("SEEDGATE_DATA")
-    return Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    return Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
