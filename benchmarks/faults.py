@@ -34,7 +34,7 @@ from tests.fakes.vllm_server import FakeVllm
 
 TARGET = 0.9
 QUICK_S, SLOW_S, SLOTS, IN_FLIGHT = 0.4, 1.6, 8, 32
-TIMEOUT_S = 6.0
+TIMEOUT_S = 12.0
 EVERY_THIRD = ("500", "429", "truncated", "empty", "half", "reset")
 ALWAYS = ("500", "truncated", "empty", "hang", "reset")
 
