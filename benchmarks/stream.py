@@ -5,11 +5,11 @@ it does (prompts, filters, ledger), then asyncio, httpx and a semaphore, with no
 a candidate is counted afterwards. Each run has its own `cache_salt`, so no arm finds the other's prefixes in
 the server's cache. Arms take turns, since a shared machine changes from minute to minute.
 
-With `--distilabel PYTHON` a third arm: distilabel 1.5.3 in an environment of its own (`uv venv E` and `uv pip install
---python E/bin/python 'distilabel[openai]==1.5.3'`) is given the same prompts, number of completions and sampling, as
-messages, since it sends no others, in its default batches. Its lines are taken without their numbers and headings, the
-first three of each completion, and counted as candidates if they pass the same filters; the start of its pipeline (a
-run of one prompt) is not counted. `generate` is to bring at least 2 times as many candidates per second.
+With `--distilabel PYTHON` a third arm: distilabel 1.5.3 in an environment of its own (`uv venv E`, then `uv pip install
+--python E/bin/python 'distilabel[openai]==1.5.3' requests`) is given the same prompts, number of completions and
+sampling, as messages, since it sends no others, in its default batches. Its lines are taken without their numbers and
+headings, the first three of each completion, and counted as candidates if they pass the same filters; the start of its
+pipeline (a run of one prompt) is not counted. `generate` is to bring at least 2 times as many candidates per second.
 """
 
 from __future__ import annotations
