@@ -148,12 +148,22 @@ def sensitivity_cells(
 
 
 def _against(controls: BadControls, low: float, high: float, harder: float) -> float:
-    """E-value of one re-reviewer's controls against the sensitivity that suits them best within a cell."""
-    least, most = (max(1 - (1 - s) / harder, 0.0) for s in (low, high))
-    answers = (controls.caught, controls.missed)
-    best = log_coin(*answers, min(max(controls.caught / max(controls.answered, 1), least), most))
-    ratios = [(log_coin(*answers, 1 - share * (1 - least)) - best, weight) for share, weight in FEWER_MISSED]
-    return sum(weight * math.exp(min(ratio, 500.0)) for ratio, weight in ratios)
+    """E-value of one re-reviewer's controls against the sensitivity that suits them best within a cell.
+
+    Or less: what it would be had fewer been missed, or were errors no harder than controls, counts too, so that
+    neither a re-reviewer who misses more nor harder errors ever lower the bound.
+    """
+
+    def e_value(missed: int, times: float) -> float:
+        least, most = (max(1 - (1 - s) / times, 0.0) for s in (low, high))
+        answers = (controls.answered - missed, missed)
+        best = log_coin(*answers, min(max(answers[0] / max(controls.answered, 1), least), most))
+        ratios = [
+            (log_coin(*answers, 1 - share * (1 - least)) - best, weight) for share, weight in FEWER_MISSED
+        ]
+        return sum(weight * math.exp(min(ratio, 500.0)) for ratio, weight in ratios)
+
+    return min(e_value(missed, times) for missed in range(controls.missed + 1) for times in {1.0, harder})
 
 
 def bounds_by_found(stratum: Stratum, cells: Sequence[Cell]) -> list[int]:

@@ -10,7 +10,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, hypergeom
 
@@ -151,6 +151,7 @@ class TestMonotone:
 
     @settings(max_examples=40, deadline=None)
     @given(stratum=counts, controls=answers)
+    @example(stratum=Stratum(55, 13), controls=BadControls(57, 57))
     def test_a_re_reviewer_who_misses_more_never_lowers_it(
         self, stratum: Stratum, controls: BadControls
     ) -> None:
