@@ -52,7 +52,8 @@ class Room:
             in_flight: Requests sent and not answered.
         """
         if waiting > WAITING_SHARE * max(in_flight, 1) or used > FULL:
-            self.now = max(LEAST, min(self.now, int(SHRINKAGE * in_flight)))
+            # No further than where it began: what waits at vLLM costs nothing, and few in flight make small batches.
+            self.now = max(min(self.now, START), min(self.now, int(SHRINKAGE * in_flight)))
         elif not waiting and in_flight >= self.now:
             self.now = min(MOST, int(GROWTH * self.now))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from seedgate.seeds.meaning_index import products
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -18,10 +20,6 @@ AT_ONCE = 1024
 
 def cosines_of(rows: Array, others: Array) -> Iterator[tuple[slice, Array]]:
     """Places of some rows, and their cosines, shape [rows, others]; vectors are of length one."""
-    from threadpoolctl import threadpool_limits
-
     for start in range(0, len(rows), AT_ONCE):
         places = slice(start, min(start + AT_ONCE, len(rows)))
-        with threadpool_limits(1):  # threads wait for each other at this size (see `minilm`)
-            found: Array = rows[places] @ others.T
-        yield places, found
+        yield places, products(rows[places], others)

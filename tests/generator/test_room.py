@@ -19,11 +19,14 @@ def test_it_grows_while_all_of_it_is_used_and_nothing_waits() -> None:
 @pytest.mark.parametrize(("waiting", "used"), [(40, 0.2), (0, 0.95)])
 def test_it_shrinks_where_requests_wait_or_the_cache_is_full(waiting: float, used: float) -> None:
     room = Room()
-    room.observe(waiting, used, in_flight=START)
-    assert room.now == int(0.8 * START)
+    room.now = 100
+    room.observe(waiting, used, in_flight=100)
+    assert room.now == 80
     for _ in range(50):
         room.observe(waiting, used, in_flight=room.now)
-    assert room.now == LEAST
+    assert room.now == START
+    room.observe(waiting, used, in_flight=2)
+    assert room.now == START
 
 
 def test_a_few_that_wait_change_nothing() -> None:
@@ -32,11 +35,16 @@ def test_a_few_that_wait_change_nothing() -> None:
     assert room.now == START
 
 
-def test_refusals_at_one_time_count_once() -> None:
+def test_refusals_at_one_time_count_once_and_take_it_below_where_it_began() -> None:
     room = Room()
     for at in (0.0, 0.1, 0.2, 1.5):
         room.refused(at)
     assert room.now == int(0.8 * int(0.8 * START))
+    room.observe(waiting=9, used=0.2, in_flight=room.now)
+    assert room.now == int(0.8 * int(0.8 * START))
+    for at in range(2, 50):
+        room.refused(float(2 * at))
+    assert room.now == LEAST
 
 
 def test_figures_of_several_engines_are_added_and_those_of_others_are_none() -> None:
