@@ -100,18 +100,13 @@ def novel_from(ws: Workspace) -> float | None:
     import numpy as np
 
     from seedgate.seeds import Meanings, verified_seeds
+    from seedgate.seeds.meaning_index import nearest_other
 
     seeds = list(verified_seeds(ws)[0].values())
     if len(seeds) < 2:
         return None
     vectors = Meanings.for_workspace(ws).vectors(seeds)
-    nearest = np.empty(len(vectors))
-    for start in range(0, len(vectors), 1024):
-        cosines = np.einsum("ik,jk->ij", vectors[start : start + 1024], vectors)
-        own = np.arange(len(cosines))
-        cosines[own, own + start] = -2
-        nearest[start : start + 1024] = cosines.max(1)
-    return round(float(np.quantile(np.clip(1 - nearest, 0, 1), CLOSEST)), 4)
+    return round(float(np.quantile(np.clip(1 - nearest_other(vectors), 0, 1), CLOSEST)), 4)
 
 
 def _placed(ws: Workspace, state: ReviewState) -> dict[str, _Placed]:

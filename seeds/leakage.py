@@ -20,7 +20,7 @@ from seedgate.ledger import Ledger
 from seedgate.records import Example
 from seedgate.seeds.content import text_of
 from seedgate.seeds.meaning import Meanings
-from seedgate.seeds.meaning_index import CLOSE, cosines, products
+from seedgate.seeds.meaning_index import CLOSE, cosines, nearest_other, products
 from seedgate.seeds.near import NearIndex
 from seedgate.task import Task
 from seedgate.workspace import Workspace
@@ -81,7 +81,7 @@ def calibrated(vectors: NDArray[np.float32], model: str, policy: float = 0.0) ->
     import numpy as np
     from scipy.stats import beta
 
-    nearest = np.sort(_nearest_other(vectors))[::-1]
+    nearest = np.sort(nearest_other(vectors))[::-1]
     if policy:
         threshold = policy
     elif len(nearest) < 2:
@@ -110,19 +110,6 @@ def allowed(n: int) -> int:
     [0, 0, 9]
     """
     return max(n - math.ceil((1 - LEVEL) * (n + 1)), 0)
-
-
-def _nearest_other(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """For each row the cosine of the nearest other one."""
-    import numpy as np
-
-    found = np.full(len(vectors), -1, np.float32)
-    for start in range(0, len(vectors), _CHUNK):
-        likeness = vectors[start : start + _CHUNK] @ vectors.T
-        here = np.arange(len(likeness))
-        likeness[here, start + here] = -1
-        found[start : start + _CHUNK] = likeness.max(1)
-    return found
 
 
 def locked_bound(ledger: Ledger) -> SemanticBound | None:

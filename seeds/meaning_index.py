@@ -33,6 +33,7 @@ CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 96
 NEIGHBOURS = 16
 CLOSE = 0.002
 """Two ways of computing a cosine differ by less, half precision in the graph included."""
+_CHUNK = 1024
 SAVED_FROM = 0.05
 """Growth from which the file is written again, as a share."""
 
@@ -193,6 +194,19 @@ def products(rows: Array, others: Array) -> Array:
     """Cosines of each with each, shape [rows, others], by BLAS: much faster than `cosines`, and not to the last bit."""
     with one_thread():
         found: Array = rows @ others.T
+    return found
+
+
+def nearest_other(vectors: Array) -> Array:
+    """For each of several, shape [rows, width], the cosine of the nearest other one; -1 where there is none."""
+    import numpy as np
+
+    found = np.full(len(vectors), -1, np.float32)
+    for start in range(0, len(vectors), _CHUNK):
+        likeness = products(vectors[start : start + _CHUNK], vectors)
+        here = np.arange(len(likeness))
+        likeness[here, start + here] = -1
+        found[start : start + _CHUNK] = likeness.max(1)
     return found
 
 
