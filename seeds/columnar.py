@@ -24,7 +24,7 @@ def parquet_rows(path: Path) -> Iterator[RawRow | Problem]:
     number = 0
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=1000):
+            for batch in file.iter_batches(batch_size=1000, use_threads=False):
                 for values in batch.to_pylist():
                     number += 1
                     yield RawRow(f"{path.name}:{number}", values)
