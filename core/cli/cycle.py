@@ -86,17 +86,33 @@ class _Told:
         time.sleep(WATCH_EVERY_S)
 
 
-def report(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
-    """Show the funnel, the decisions, how well scores told them, the releases and the accuracy of each model.
+def report(
+    workspace: WorkspaceDir = Path(),
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", help="Where to write the page [default: report.html in the workspace; none with --json]."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what the workspace brought, as text, as JSON and as a page that needs nothing else to be read.
 
-    Example: seedgate report --json
+    Funnel and reasons, approvals, reviewers, error bounds, coverage, scores, accuracy, the learning curve, where the
+    time went, and sample rows with their provenance.
+
+    Example: seedgate report --html shown.html
     """
-    from seedgate.cli.overview import overview
+    from seedgate.cli.overview import text_of
+    from seedgate.report import PAGE, report_facts, write_page
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws:
-        view = overview(ws)
-    emit(view.data, view.text, json_output=json)
+        facts = report_facts(ws)
+        page = html if html is not None or json else ws.root / PAGE
+    if page is not None:
+        write_page(facts, page)
+    emit(facts, f"{text_of(facts)}\n\npage: {page}", json_output=json)
 
 
 def demo(

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+
+from seedgate.plain import as_json
 
 __all__ = ["as_json", "emit", "lines", "progress", "say", "table", "tell"]
 
 LINE_EVERY_S = 10.0
 """How often progress is told where there is no terminal to draw a bar on."""
-
-
-def as_json(value: Any) -> Any:
-    """A report as plain JSON values."""
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [as_json(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 def emit(report: Any, as_text: str, *, json_output: bool) -> None:

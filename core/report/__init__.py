@@ -1,0 +1,6 @@
+"""The report: the workspace's facts as plain JSON values, and the one page that shows them."""
+
+from seedgate.report.facts import report_facts, standing_facts
+from seedgate.report.pages import PAGE, page_of, write_page
+
+__all__ = ["PAGE", "page_of", "report_facts", "standing_facts", "write_page"]
