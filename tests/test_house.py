@@ -16,7 +16,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("seeds", "generator", "review", "finetune")  # in the order in which data flows
 FOLDERS = ("core", *ROOMS)
-WIRING = re.compile(r"core/(cli/.*|report/.*|cycle.*)\.py")  # these tie the rooms together, so they may see all of them
+WIRING = re.compile(
+    r"core/(cli/.*|report/.*|cycle.*)\.py"
+)  # these tie the rooms together, so they may see all of them
 HEAVY = {
     "accelerate",
     "cleanlab",
@@ -130,7 +132,9 @@ class TestImports:
     @each_module
     def test_rooms_do_not_import_the_wiring(self, path: Path) -> None:
         if path.parts[0] in ROOMS:
-            wiring = [name for name in imported(parse(path)) if re.match(r"seedgate\.(cli|cycle|report)", name)]
+            wiring = [
+                name for name in imported(parse(path)) if re.match(r"seedgate\.(cli|cycle|report)", name)
+            ]
             assert wiring == []
 
     @pytest.mark.parametrize("path", [path for path in MODULES if path not in FOREIGN], ids=str)

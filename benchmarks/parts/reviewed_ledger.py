@@ -31,6 +31,7 @@ EACH = 8
 """Candidates of one request."""
 STRATEGIES = {"few_shot": 0.74, "evolve": 0.58, "contrast": 0.66, "edge_cases": 0.42}
 """Share of a strategy's candidates that a reviewer approves."""
+DAYS = ("Monday", "Thursday", "the weekend")
 REASONS = ("wrong_label", "unnatural", "off_topic", "duplicate", "wrong_fact")
 RIGHT = (0.42, 0.61, 0.69, 0.75, 0.78)
 """Accuracy of the base model, of the seeds alone, and after each cycle."""
@@ -85,8 +86,11 @@ class _Story:
         for index in range(-(-amount // EACH)):
             strategy = self.rng.choices(list(STRATEGIES), (5, 3, 3, 2))[0]
             request, shown = f"{run}-{index}", self.rng.sample(self.seeds, 4)
-            prompt = "Write messages that customers sent to a support desk, one per line, numbered.\n\n" + "\n".join(
-                f"{n}. {text}" for n, text in enumerate(("My parcel is late.", "I was charged twice."), 1)
+            prompt = (
+                "Write messages that customers sent to a support desk, one per line, numbered.\n\n"
+                + "\n".join(
+                    f"{n}. {text}" for n, text in enumerate(("My parcel is late.", "I was charged twice."), 1)
+                )
             )
             made = list(islice(self.texts, EACH))
             payload = {
@@ -97,7 +101,12 @@ class _Story:
             events.append(NewEvent("request.completed", request, payload, bodies=(prompt, request)))
             for item in range(self.rng.randrange(5)):
                 kind, why = self.rng.choice(
-                    [("near_duplicate", "seed"), ("schema", "not JSON"), ("length", "short"), ("meaning", "candidate")]
+                    [
+                        ("near_duplicate", "seed"),
+                        ("schema", "not JSON"),
+                        ("length", "short"),
+                        ("meaning", "candidate"),
+                    ]
                 )
                 dropped = {"cycle": cycle, "filter": kind, "reason": why, "request_id": request, "item": item}
                 events.append(NewEvent("candidate.dropped", request, dropped))
@@ -110,7 +119,14 @@ class _Story:
         self.ws.ledger.append([*events, NewEvent("run.finished", run, ended)])
 
     def born(
-        self, cycle: int, run: str, strategy: str, shown: Sequence[str], prompt: str, request: str, **more: Any
+        self,
+        cycle: int,
+        run: str,
+        strategy: str,
+        shown: Sequence[str],
+        prompt: str,
+        request: str,
+        **more: Any,
     ) -> Provenance:
         return Provenance(
             cycle=cycle, run=run, strategy=strategy, seed_ids=tuple(shown), model="smollm2-135m",
@@ -134,17 +150,27 @@ class _Story:
         chances = {each.candidate_id: self.chance(strategies[each.candidate_id], cycle) for each in placed}
         approving = {each: self.rng.random() < chance for each, chance in chances.items()}
         scored = self.scored(id_, approving)
-        events = [_opened(opened, [*placed, *(a for a, _, _ in controls)]), scored, *(e for _, e, _ in controls)]
+        events = [
+            _opened(opened, [*placed, *(a for a, _, _ in controls)]),
+            scored,
+            *(e for _, e, _ in controls),
+        ]
         events += _pushed(opened, [*placed, *(a for a, _, _ in controls)])
         for assignment, _, bad in controls:
             slip = self.rng.random() < 0.07
             events.append(self.verdict(assignment, "approve" if slip == bad else "reject"))
+        bodies = self.ws.ledger.bodies(strategies)
         for assignment in placed[: int(0.97 * len(placed))]:
             approve = approving[assignment.candidate_id]
             if approve and self.rng.random() < 0.12:
-                events += self.edited(cycle, assignment, strategies[assignment.candidate_id], simulated)
+                fields = bodies[assignment.candidate_id]
+                events += self.edited(
+                    cycle, assignment, fields, strategies[assignment.candidate_id], simulated
+                )
             else:
-                events.append(self.verdict(assignment, "approve" if approve else "reject", simulated=simulated))
+                events.append(
+                    self.verdict(assignment, "approve" if approve else "reject", simulated=simulated)
+                )
         self.ws.ledger.append(events)
 
     def chance(self, strategy: str, cycle: int) -> float:
@@ -154,7 +180,10 @@ class _Story:
         def normal(id_: str, apart: float) -> float:
             return round(self.rng.gauss(apart if approving[id_] else 0.0, 1.0), 4)
 
-        scores = {id_: {"label_agreement": normal(id_, 1.1), "novelty": normal(id_, 0.4) / 6 + 0.5} for id_ in approving}
+        scores = {
+            id_: {"label_agreement": normal(id_, 1.1), "novelty": normal(id_, 0.4) / 6 + 0.5}
+            for id_ in approving
+        }
         values = {id_: normal(id_, 1.3) for id_ in approving}
         payload = {"order": "value", "value": "learnt", "scorers": {"label_agreement": 1, "novelty": 1}}
         return NewEvent("round.scored", round_id, payload | {"scores": scores, "values": values})
@@ -173,11 +202,13 @@ class _Story:
         return Round(
             id=id_, cycle=cycle, wave=1, guideline_hash=self.guidelines, guidelines=content_hash("guidelines"),
             task_hash=self.ws.task.hash, schema_hash=content_hash("schema"), quorum=1, reviewers=tuple(names),
-            simulated=tuple(names) if simulated else (), datasets={name: (id_, id_) for name in names},
+            simulated=tuple(names) if simulated else (), datasets=dict.fromkeys(names, (id_, id_)),
             at=self.clock.isoformat(), max_miss_rate=0.2,
         )  # fmt: skip
 
-    def verdict(self, at: Assignment, decision: str, *, simulated: bool = False, corrected: str = "") -> NewEvent:
+    def verdict(
+        self, at: Assignment, decision: str, *, simulated: bool = False, corrected: str = ""
+    ) -> NewEvent:
         pace = round(self.rng.lognormvariate(2.7, 0.5), 1)
         self.clock += timedelta(seconds=pace)
         reasons = (self.rng.choices(REASONS, (6, 4, 3, 2, 1))[0],) if decision != "approve" else ()
@@ -190,9 +221,12 @@ class _Story:
         )  # fmt: skip
         return NewEvent("verdict.recorded", at.candidate_id, said.model_dump(mode="json"))
 
-    def edited(self, cycle: int, at: Assignment, strategy: str, simulated: bool) -> list[NewEvent]:
-        """The reviewer writes another text in the candidate's place."""
-        example = Example(fields=next(self.texts), tags=("core",))
+    def edited(
+        self, cycle: int, at: Assignment, fields: dict[str, str], strategy: str, simulated: bool
+    ) -> list[NewEvent]:
+        """The reviewer mends the end of the text."""
+        text = f"{fields['text'].rstrip('.!?')}, and I would like an answer by {self.rng.choice(DAYS)}."
+        example = Example(fields=fields | {"text": text}, tags=("core",))
         born = self.born(cycle, f"run-{cycle}", strategy, (), "0" * 64, "edit", edited_from=at.candidate_id)
         made = _created(Candidate(example=example, provenance=born))
         return [made, self.verdict(at, "edit", simulated=simulated, corrected=example.id)]
@@ -201,7 +235,12 @@ class _Story:
         """A blind second look at a sample of what has been approved since the last one."""
         if self.simulated and cycle == 1:
             return
-        taken = {id_ for e in self.ws.ledger.events("rereview.drawn") for id_ in self.ws.ledger.body(e.payload["joined"])}
+        drawn = [self.ws.ledger.body(e.payload["joined"]) for e in self.ws.ledger.events("rereview.drawn")]
+        taken = {id_ for joined in drawn for id_ in joined}
+            id_
+            for e in self.ws.ledger.events("rereview.drawn")
+            for id_ in self.ws.ledger.body(e.payload["joined"])
+        }
         found = decisions(self.ws)
         joined = [id_ for id_, d in found.items() if d.outcome == "approved" and id_ not in taken]
         rows = self.rng.sample(joined, min(len(joined), 120))

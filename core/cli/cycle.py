@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seedgate.cli.options import DryRun, Json, WorkspaceDir
 from seedgate.cli.output import emit, lines, say
-from seedgate.errors import WaitingError
+from seedgate.errors import SeedgateError, WaitingError
+
+if TYPE_CHECKING:
+    from seedgate.workspace import Workspace
 
 __all__ = ["cycle", "demo", "report"]
 
@@ -57,9 +60,22 @@ def cycle(
             done.append({"step": str(step), "report": result})
             if not json and result is not None and step.name != "start":
                 say(f"  {result}")
-        number, batch = cycle_state(ws).number, another_batch(ws)
-        text = f"cycle {number} is finished; {batch}\n`seedgate report` shows what it brought"
-        emit({"done": done, "another_batch": batch}, text, json_output=json)
+        number, batch, page = cycle_state(ws).number, another_batch(ws), _page(ws)
+        shown = f"{page} shows what it brought" if page else "`seedgate report` shows what it brought"
+        data = {"done": done, "another_batch": batch, "page": page}
+        emit(data, f"cycle {number} is finished; {batch}\n{shown}", json_output=json)
+
+
+def _page(ws: Workspace) -> Path | None:
+    """The report's page, written anew; None if that failed: the cycle's work is done all the same."""
+    from seedgate.report import PAGE, report_facts, write_page
+
+    try:
+        write_page(report_facts(ws), ws.root / PAGE)
+    except SeedgateError as error:
+        say(f"the page of the report was not written: {error}")
+        return None
+    return ws.root / PAGE
 
 
 class _Told:
@@ -91,7 +107,8 @@ def report(
     html: Annotated[
         Path | None,
         typer.Option(
-            "--html", help="Where to write the page [default: report.html in the workspace; none with --json]."
+            "--html",
+            help="Where to write the page [default: report.html in the workspace; none with --json].",
         ),
     ] = None,
     json: Json = False,

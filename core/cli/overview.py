@@ -105,9 +105,7 @@ def _releases(facts: Mapping[str, Any]) -> str:
     for each in facts["releases"]:
         counts, bound = each["counts"], each["error_bound"]
         made = each["at"][:16]
-        rows.append(
-            [each["name"], counts["seeds"], counts["approved"], counts["approved_simulated"], made]
-        )
+        rows.append([each["name"], counts["seeds"], counts["approved"], counts["approved_simulated"], made])
         if bound is not None:
             said.append(f"{each['name']}: {bound if isinstance(bound, str) else bound['said']}")
     text = table(["release", "seeds", "approved", "of them simulated", "made"], rows) if rows else ""
@@ -129,9 +127,7 @@ def _accuracy(facts: Mapping[str, Any]) -> str:
     for each in results:
         low, high = each["interval"]
         name = f"{each['model']} (current)" if each["model"] == facts["current_model"] else each["model"]
-        rows.append(
-            [name, each["release"], f"{each['value']:.3f}", f"{low:.3f} to {high:.3f}", each["n"]]
-        )
+        rows.append([name, each["release"], f"{each['value']:.3f}", f"{low:.3f} to {high:.3f}", each["n"]])
     newest = results[-1]
     level = f"{newest['confidence']:.0%} interval"
     text = table(["model", "trained on", newest["metric"], level, "n"], rows)
@@ -150,7 +146,9 @@ def _another_batch(facts: Mapping[str, Any]) -> str:
             each["decided"],
             _rate(each["approved"]),
             _rate(each["new"]),
-            "-" if each["seconds_each"] is None else "{:.0f} ({:.0f} to {:.0f})".format(*each["seconds_each"]),
+            "-"
+            if each["seconds_each"] is None
+            else "{:.0f} ({:.0f} to {:.0f})".format(*each["seconds_each"]),
         ]
         for each in found["cycles"]
     ]

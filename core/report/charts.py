@@ -7,6 +7,7 @@ their size. Colours are classes: the page's style decides, for light, dark and p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import ceil, floor, log10
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ from seedgate.review.visible import reveal
 
 __all__ = ["Part", "Point", "axis", "bar", "curve", "dot", "scale_of", "seen", "ticks_of"]
 
-SVG = Markup('<svg class="{kind}" role="img" width="100%" height="{height}"><title>{title}</title>{inner}</svg>')
+SVG = Markup(
+    '<svg class="{kind}" role="img" width="100%" height="{height}"><title>{title}</title>{inner}</svg>'
+)
 INSET = 3.0
 """Per cent that are left free at both ends, so that dots and their labels are not cut off."""
 
@@ -117,7 +120,9 @@ def dot(
     inner = []
     if mark is not None:
         inner.append(
-            Markup('<line class="mark" x1="{0:.2f}%" x2="{0:.2f}%" y1="0" y2="22"/>').format(_place(mark, scale))
+            Markup('<line class="mark" x1="{0:.2f}%" x2="{0:.2f}%" y1="0" y2="22"/>').format(
+                _place(mark, scale)
+            )
         )
     inner += [
         Markup('<line class="range" x1="{:.2f}%" x2="{:.2f}%" y1="11" y2="11"/>').format(left, right),
@@ -161,7 +166,7 @@ def curve(points: Sequence[Point], title: str) -> Markup:
     inner += [below.format(7 + 90 * tick / xs[1], f"{tick:,g}") for tick in ticks_of(*xs, most=5)]
     inner.append(Markup('<text class="tick" x="97%" y="254" text-anchor="end">rows trained on</text>'))
     joined = list(zip(points, across, strict=True))
-    for (one, x1), (other, x2) in zip(joined, joined[1:], strict=False):
+    for (one, x1), (other, x2) in pairwise(joined):
         inner.append(
             Markup('<line class="path" x1="{:.2f}%" y1="{:.1f}" x2="{:.2f}%" y2="{:.1f}"/>').format(
                 x1, up(one.value), x2, up(other.value)

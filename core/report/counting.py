@@ -134,7 +134,9 @@ def _coverage(ws: Workspace, labels: Counter[str], tags: Counter[str]) -> dict[s
 
     seeds = list(verified_seeds(ws)[0].values())
     field = ws.task.label_field
-    before = Counter(str(seed.fields.get(field.name, "")) for seed in seeds) if field is not None else Counter()
+    before = (
+        Counter(str(seed.fields.get(field.name, "")) for seed in seeds) if field is not None else Counter()
+    )
     known = field.labels if field is not None else ()
     tagged = Counter(tag for seed in seeds for tag in seed.tags)
     names = dict.fromkeys([*known, *before, *labels])

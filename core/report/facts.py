@@ -114,7 +114,8 @@ def _kinds(found: Mapping[str, Decision]) -> list[dict[str, Any]]:
         (d.outcome, _PARTICULAR.sub("...", d.reason)) for d in found.values() if d.outcome != "approved"
     )
     return [
-        {"outcome": outcome, "reason": reason, "rows": rows} for (outcome, reason), rows in kinds.most_common()
+        {"outcome": outcome, "reason": reason, "rows": rows}
+        for (outcome, reason), rows in kinds.most_common()
     ]
 
 
@@ -208,7 +209,7 @@ def _simulated(data: Mapping[str, Any]) -> bool:
 
 
 def _headline(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures that come first; what is not known is None."""
+    """The figures that come first, None where not known; `gain` is over the seeds alone where they were measured."""
     by_people = data["outcomes"].get("approved", 0) - data["approved_simulated"]
     seconds = data["time"]["curation"]["seconds"]
     bound = data["releases"][-1]["error_bound"] if data["releases"] else None
@@ -218,5 +219,6 @@ def _headline(data: Mapping[str, Any]) -> dict[str, Any]:
         "approved_simulated": data["approved_simulated"],
         "minutes_per_approved": seconds / 60 / by_people if seconds and by_people > 0 else None,
         "error_bound": bound if isinstance(bound, dict) and not bound["said"].startswith("no ") else None,
-        "gain": gains[0] if gains else None,
+        "gain": gains[-1] if gains else None,
+        "gain_over_base": gains[0] if gains else None,
     }

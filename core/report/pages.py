@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from seedgate.files import atomic_write
 from seedgate.report import charts
 from seedgate.report.charts import Part, Point, scale_of, seen
-from seedgate.report.wording import FILTERS
+from seedgate.report.wording import FILTERS, changes
 
 __all__ = ["PAGE", "page_of", "write_page"]
 
@@ -49,7 +49,12 @@ def page_of(facts: Mapping[str, Any]) -> str:
     )
     environment.filters.update(FILTERS)
     environment.globals.update(
-        MOST=MOST, GROUPS=GROUPS, axis=charts.axis, dot=charts.dot, outcome_bar=_outcome_bar
+        MOST=MOST,
+        GROUPS=GROUPS,
+        axis=charts.axis,
+        changes=changes,
+        dot=charts.dot,
+        outcome_bar=_outcome_bar,
     )
     return environment.get_template("report.html").render(f=facts, **_views(facts))
 
@@ -63,10 +68,9 @@ def _views(facts: Mapping[str, Any]) -> dict[str, Any]:
         "budget": _budget(facts["time"]),
         "accuracy_scale": scale_of([each[end] for each in measured for end in ("low", "high")]),
         "curve": _curve(measured),
-        "ablation_scale": _ablation_scale(facts["ablation"]),
+        "ablation": _ablation(facts["ablation"]),
         "scores": _scores(reference),
-        "score_scale": scale_of([0.4, *(each["low"] for each in reference if each["low"] is not None)], most=1.0)[:1]
-        + (1.0,),
+        "score_scale": scale_of([0.4, 1.0, *(each["low"] for each in reference if each["low"] is not None)]),
         "covered": _covered(facts["coverage"]),
         "bounds": [_bound(each) for each in facts["releases"] if each["counts"].get("approved")],
     }
@@ -108,7 +112,11 @@ def _budget(time: Mapping[str, Any]) -> dict[str, Any]:
         "total": total,
         "bar": charts.bar(parts, total, height=34, marks=marks),
         "rows": [
-            {"name": name, "seconds": time[name]["seconds"], "share": time[name]["seconds"] / total if total else 0.0}
+            {
+                "name": name,
+                "seconds": time[name]["seconds"],
+                "share": time[name]["seconds"] / total if total else 0.0,
+            }
             for name in names
         ],
     }
@@ -133,9 +141,27 @@ def _curve(measured: Sequence[Mapping[str, Any]]) -> Any:
     return charts.curve(points, title)
 
 
-def _ablation_scale(found: Mapping[str, Any] | None) -> tuple[float, float]:
-    arms = found["arms"] if found else []
-    return scale_of([arm[end] for arm in arms for end in ("low", "high")], least=-1.0)
+def _ablation(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The newest ablation, whatever else its event says."""
+    if found is None:
+        return None
+    arms = [
+        {
+            "name": arm.get("title") or arm["arm"],
+            "rows": arm.get("rows", "-"),
+            "steps": arm.get("steps", "-"),
+            **{key: float(arm[key]) for key in ("value", "low", "high")},
+        }
+        for arm in found["arms"]
+    ]
+    return {
+        "arms": arms,
+        "at": found["at"],
+        "metric": str(found.get("metric", "the metric")).replace("_", " "),
+        "conclusion": found.get("conclusion", ""),
+        "simulated": bool(found.get("simulated")),
+        "scale": scale_of([arm[end] for arm in arms for end in ("low", "high")], least=-1.0),
+    }
 
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -144,7 +170,9 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     out = []
     for name in dict.fromkeys(each["score"] for each in scores):
         drawn, every = rows[name, "random"], rows[name, "all"]
-        out.append({"name": name, "drawn": drawn, "all": every, "best": drawn if drawn["auc"] is not None else every})
+        out.append(
+            {"name": name, "drawn": drawn, "all": every, "best": drawn if drawn["auc"] is not None else every}
+        )
     return out
 
 
@@ -160,7 +188,8 @@ def _covered(coverage: Mapping[str, Any]) -> dict[str, Any]:
             {
                 **row,
                 "bar": charts.bar(
-                    [Part("seed", row["seeds"], "seeds"), Part("approved", row["approved"], "approved")], whole
+                    [Part("seed", row["seeds"], "seeds"), Part("approved", row["approved"], "approved")],
+                    whole,
                 ),
             }
             for row in rows
@@ -178,7 +207,9 @@ def _bound(release: Mapping[str, Any]) -> dict[str, Any]:
         "counts": release["counts"],
         "share": share,
         "said": bound if isinstance(bound, str) else bound["said"] if bound else "no error bound",
-        "bar": charts.bar([Part("rejected", round(100 * share, 1), "at most per cent wrong")], max(20.0, 100 * share))
+        "bar": charts.bar(
+            [Part("rejected", round(100 * share, 1), "at most per cent wrong")], max(20.0, 100 * share)
+        )
         if share is not None
         else None,
     }

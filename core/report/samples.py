@@ -22,7 +22,9 @@ LONGEST = 4000
 """Characters of a text that are kept."""
 
 
-def samples(ws: Workspace, found: Mapping[str, Decision], each: int = EACH) -> dict[str, list[dict[str, Any]]]:
+def samples(
+    ws: Workspace, found: Mapping[str, Decision], each: int = EACH
+) -> dict[str, list[dict[str, Any]]]:
     """Rows that were `approved` as they were, `edited` first, or `rejected`."""
     made_of = {
         event.subject: str(original)
@@ -121,7 +123,11 @@ def _releases_of(ws: Workspace, ids: set[str]) -> dict[str, list[str]]:
 def _cut(value: Any) -> Any:
     """The value with its texts no longer than is shown."""
     if isinstance(value, str):
-        return value if len(value) <= LONGEST else f"{value[:LONGEST]} ... ({len(value) - LONGEST} characters more)"
+        return (
+            value
+            if len(value) <= LONGEST
+            else f"{value[:LONGEST]} ... ({len(value) - LONGEST} characters more)"
+        )
     if isinstance(value, Mapping):
         return {str(key): _cut(item) for key, item in value.items()}
     return [_cut(item) for item in value] if isinstance(value, list) else value

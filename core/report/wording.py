@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import SequenceMatcher
 from typing import Any
 
-__all__ = ["FILTERS", "count", "duration", "fixed", "percent", "rate", "signed"]
+__all__ = ["FILTERS", "changes", "count", "duration", "fixed", "percent", "rate", "signed"]
+
+LEAST_ALIKE = 0.4
+MOST_COMPARED = 2000
+"""Words that are compared one by one; the time of it grows with their square."""
 
 
 def count(value: float) -> str:
@@ -52,6 +57,26 @@ def rate(value: Any) -> str:
     if not value["of"]:
         return "-"
     return f"{value['found']} of {value['of']} ({value['low']:.0%} to {value['high']:.0%})"
+
+
+def changes(before: Any, after: Any) -> list[tuple[str, str]]:
+    """Words that stayed (`same`), are `gone` and are `new`, in their order; texts that are hardly alike as wholes.
+
+    >>> changes("a late parcel", "a lost parcel")
+    [('same', 'a'), ('gone', 'late'), ('new', 'lost'), ('same', 'parcel')]
+    """
+    old, new = str(before or "").split(" "), str(after).split(" ")
+    matcher = SequenceMatcher(None, old, new, autojunk=False) if len(old) + len(new) < MOST_COMPARED else None
+    if matcher is None or matcher.ratio() < LEAST_ALIKE:
+        return [("gone", " ".join(old)), ("new", " ".join(new))]
+    found = []
+    for kind, a, b, c, d in matcher.get_opcodes():
+        if kind == "equal":
+            found.append(("same", " ".join(old[a:b])))
+            continue
+        found += [("gone", " ".join(old[a:b]))] if b > a else []
+        found += [("new", " ".join(new[c:d]))] if d > c else []
+    return found
 
 
 FILTERS: dict[str, Callable[..., str]] = {
