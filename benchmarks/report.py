@@ -1,4 +1,4 @@
-"""Does the report stay linear with the ledger? Seconds and page size at 100,000 candidates, and against a tenth of them.
+"""Does the report stay linear with the ledger? Seconds per candidate and page size at 100,000, against a tenth of them.
 
 The workspaces hold three cycles that people have reviewed (parts/reviewed_ledger.py); nothing is generated, asked or
 trained. Timed are the facts and the page, with the peak of memory that they add. The target: per candidate no more than

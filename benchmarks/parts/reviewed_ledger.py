@@ -237,10 +237,6 @@ class _Story:
             return
         drawn = [self.ws.ledger.body(e.payload["joined"]) for e in self.ws.ledger.events("rereview.drawn")]
         taken = {id_ for joined in drawn for id_ in joined}
-            id_
-            for e in self.ws.ledger.events("rereview.drawn")
-            for id_ in self.ws.ledger.body(e.payload["joined"])
-        }
         found = decisions(self.ws)
         joined = [id_ for id_, d in found.items() if d.outcome == "approved" and id_ not in taken]
         rows = self.rng.sample(joined, min(len(joined), 120))
