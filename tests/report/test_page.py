@@ -1,0 +1,181 @@
+"""The page: what a model wrote never becomes markup, its figures are the facts', and it says what it lacks."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from seedgate.errors import InputError, SeedgateError
+from seedgate.report import page_of, report_facts, write_page
+from seedgate.workspace import Workspace
+from tests.finetune.reviewing import Reviewing, example
+from tests.report.reading import ReadPage
+
+HOSTILE = [
+    "My order </style></title></svg><script>alert(1)</script> never came",
+    "<img src=x onerror=alert(2)> on the bill, \"quoted' &lt;b&gt;",
+    "Log me in \u202ereversed\u200b now {{ f.workspace }} {% raw %}",
+]
+
+
+@pytest.fixture
+def facts(told: Workspace) -> dict[str, Any]:
+    return report_facts(told)
+
+
+def test_what_a_model_wrote_is_text_and_never_markup(reviewing: Reviewing) -> None:
+    ids = [reviewing.candidate(example(text, "billing")) for text in HOSTILE]
+    reviewing.approve(ids[0], reviewer="<b>anna</b>")
+    reviewing.edit(ids[1], example(HOSTILE[1] + " </ins><u>", "billing"))
+    reviewing.verdicts({ids[2]: "reject"}, reasons=("unnatural",))
+    page = page_of(report_facts(reviewing.ws))
+    read = ReadPage(page)
+    names = {tag for tag, _ in read.tags}
+    assert not names & {"script", "img", "u", "b", "iframe", "object", "link", "base", "form"}
+    assert not [name for _, attributes in read.tags for name in attributes if name.startswith("on")]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "&amp;lt;b&amp;gt;" in page
+    assert "\u202e" not in page
+    assert "\u200b" not in page
+    assert "⟦U+202E⟧reversed⟦U+200B⟧ now {{ f.workspace }} {% raw %}" in page
+
+
+def test_names_and_labels_are_text_as_well(facts: dict[str, Any]) -> None:
+    evil = "</table><script>x</script>\u202e"
+    facts["workspace"] = facts["task"]["name"] = facts["current_model"] = evil
+    facts["approvals"]["label"] = {evil: {"approved": 1, "edited": 0, "rejected": 0, "open": 0}}
+    facts["coverage"]["labels"][0]["name"] = facts["reviewers"][0]["name"] = facts["releases"][-1]["name"] = (
+        evil
+    )
+    facts["evaluations"][0]["model"] = facts["evaluations"][0]["metric"] = facts["why_kinds"][0]["reason"] = (
+        evil
+    )
+    arm = {"title": evil, "value": 0.5, "low": 0.4, "high": 0.6}
+    facts["ablation"] = {"arms": [arm], "conclusion": evil, "metric": evil, "at": evil}
+    page = page_of(facts)
+    assert "script" not in {tag for tag, _ in ReadPage(page).tags}
+    assert "\u202e" not in page
+
+
+def test_it_can_load_nothing_and_has_no_script(facts: dict[str, Any]) -> None:
+    read = ReadPage(page_of(facts))
+    policy = [a["content"] for tag, a in read.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    assert policy == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+    assert not {tag for tag, _ in read.tags} & {"script", "link", "img", "iframe", "object", "embed"}
+    assert not [a for _, a in read.tags if "src" in a]
+    assert all((a.get("href") or "#").startswith("#") for tag, a in read.tags if tag == "a")
+
+
+def test_its_figures_are_those_of_the_facts(facts: dict[str, Any]) -> None:
+    read = ReadPage(page_of(facts))
+    by_label = {row[0]: [int(cell) for cell in row[2:6]] for row in read.table("By label")[1:]}
+    assert by_label == {name: list(each.values()) for name, each in facts["approvals"]["label"].items()}
+    covered = {row[0]: (int(row[2]), int(row[3])) for row in read.table("Rows by label")[1:]}
+    assert covered == {row["name"]: (row["seeds"], row["approved"]) for row in facts["coverage"]["labels"]}
+    measured = [row[-1] for row in read.table("Accuracy by cycle")[1:-1]]
+    assert measured == [f"{e['value']:.3f} ({e['low']:.3f} to {e['high']:.3f})" for e in facts["evaluations"]]
+    reasons = {row[0]: int(row[1]) for row in read.table("What reviewers found wrong")[1:]}
+    assert reasons == {name.replace("_", " "): n for name, n in facts["rejections"].items()}
+    funnel = [int(row[2]) for row in read.table("Funnel")[1:]]
+    assert funnel == [9, 8, 6, facts["headline"]["approved"]]
+    assert facts["time"]["said"] in page_of(facts)
+
+
+def test_pictures_have_names_and_headings_are_in_order(facts: dict[str, Any]) -> None:
+    read = ReadPage(page_of(facts))
+    pictures = [a for tag, a in read.tags if tag == "svg"]
+    assert len(pictures) > 10
+    assert all(a["role"] == "img" for a in pictures)
+    assert len(read.pictures) >= len(pictures)
+    assert all(read.pictures)
+    levels = [level for level, _ in read.headings]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    ids = [a["id"] for _, a in read.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert {a["href"] for tag, a in read.tags if tag == "a"} == {f"#{id_}" for id_ in ids}
+
+
+def test_each_part_of_an_empty_workspace_says_what_would_fill_it(tiny_workspace: Workspace) -> None:
+    page = page_of(report_facts(tiny_workspace))
+    ReadPage(page)
+    for command in ("eval", "release", "push", "generate", "cycle"):
+        assert f"`seedgate {command}" in page
+    assert page.count('class="none"') >= 8
+    assert "Simulated." not in page
+
+
+def test_an_unverified_workspace_has_a_page(make_workspace: Any) -> None:
+    ReadPage(page_of(report_facts(make_workspace(verified=False, locked=False))))
+
+
+def test_what_a_program_answered_is_marked(make_workspace: Any) -> None:
+    ws = make_workspace(simulated_reviewer="robot", reviewers=("robot",))
+    assert "So far nothing rests on it." in page_of(report_facts(ws))
+    reviewing = Reviewing(ws)
+    reviewing.approve(*reviewing.candidates(3), reviewer="robot", simulated=True)
+    page = page_of(report_facts(ws))
+    assert "3 of\n3 approved rows rest on it" in page
+    read = ReadPage(page)
+    for start in ("Funnel", "By cycle", "By strategy", "By label", "Rows by label"):
+        assert any(caption.startswith(f"{start} simulated") for caption in read.tables), start
+    assert read.table("Reviewers")[1][0] == "robot simulated"
+
+
+def test_long_tables_end_with_how_many_more_there_are(facts: dict[str, Any]) -> None:
+    counts = {"approved": 1, "edited": 0, "rejected": 0, "open": 0}
+    facts["approvals"]["label"] = {f"label_{n}": counts for n in range(500)}
+    facts["coverage"]["labels"] = [{"name": f"label_{n}", "seeds": 1, "approved": 0} for n in range(500)]
+    facts["evaluations"] *= 50
+    facts["recalled"] = [{"said": f"row {n}"} for n in range(1000)]
+    page = page_of(facts)
+    assert len(page) < 200_000
+    read = ReadPage(page)
+    assert read.table("By label")[-1] == ["and 480 more labels"]
+    assert read.table("Accuracy by cycle")[-1][0] == "and 80 more earlier models"
+    assert "and 995 more" in page
+
+
+def test_an_ablation_is_a_table_and_a_picture(facts: dict[str, Any]) -> None:
+    assert "No ablation has been measured" in page_of(facts)
+    arms = [
+        {
+            "arm": "gate",
+            "title": "with the gate",
+            "rows": 16,
+            "steps": 40,
+            "value": 0.8,
+            "low": 0.7,
+            "high": 0.9,
+        },
+        {"arm": "filters", "value": 0.6, "low": 0.5, "high": 0.7, "unknown": {}},
+    ]
+    facts["ablation"] = {
+        "arms": arms,
+        "at": "2026-01-02T00:00:00",
+        "metric": "accuracy",
+        "conclusion": "It paid.",
+    }
+    page = page_of(facts)
+    rows = ReadPage(page).table("Ablation")
+    assert [row[0] for row in rows[1:3]] == ["with the gate", "filters"]
+    assert rows[1][-1] == "0.800 (0.700 to 0.900)"
+    assert "It paid." in page
+
+
+def test_the_page_does_not_change_the_facts(facts: dict[str, Any]) -> None:
+    before = copy.deepcopy(facts)
+    assert page_of(facts) == page_of(facts)
+    assert facts == before
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(facts: dict[str, Any], tmp_path: Any) -> None:
+    with pytest.raises(InputError, match="no such file or folder"):
+        write_page(facts, tmp_path / "nowhere" / "report.html")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(SeedgateError, match="folder: writing failed"):
+        write_page(facts, tmp_path / "folder")
+    assert list(tmp_path.glob(".*")) == []
