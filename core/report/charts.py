@@ -68,7 +68,7 @@ def bar(parts: Sequence[Part], whole: float, *, height: int = 18, marks: Sequenc
         if width > 0:
             inner.append(rect.format(part.kind, at, width, height))
         at += width
-    inner += [line.format(100 * mark / whole, height) for mark in marks]
+    inner += [line.format(100 * mark / whole, height) for mark in marks if whole]
     title = ", ".join(f"{part.name} {part.value:,g}" for part in parts)
     return _svg("bar", height, title, inner)
 

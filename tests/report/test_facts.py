@@ -14,8 +14,26 @@ from seedgate.report.measuring import shown_ablation
 from seedgate.workspace import Workspace
 from tests.finetune.reviewing import Reviewing, example
 
-STANDING = """workspace cycle running simulated_reviewer funnel strategies outcomes approved_simulated why scores judge
-releases recalled affected_models evaluations comparisons current_model another_batch""".split()
+STANDING = [
+    "workspace",
+    "cycle",
+    "running",
+    "simulated_reviewer",
+    "funnel",
+    "strategies",
+    "outcomes",
+    "approved_simulated",
+    "why",
+    "scores",
+    "judge",
+    "releases",
+    "recalled",
+    "affected_models",
+    "evaluations",
+    "comparisons",
+    "current_model",
+    "another_batch",
+]
 
 
 def test_they_are_plain_json_that_has_all_that_status_has(told: Workspace) -> None:

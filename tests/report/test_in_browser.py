@@ -30,7 +30,7 @@ CONTRASTS = """() => {
     const style = getComputedStyle(e), svg = e instanceof SVGElement;
     const a = light(colour(svg ? style.fill : style.color).slice(0, 3)), b = light(behind(e));
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < %f) found.push(`${e.tagName}.${e.getAttribute('class')} ${ratio.toFixed(2)} ${e.textContent.trim().slice(0, 40)}`);
+    if (ratio < %f) found.push([e.tagName, e.getAttribute('class'), ratio, e.textContent.trim().slice(0, 40)]);
   }
   return found;
 }"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -93,7 +94,7 @@ def test_pictures_have_names_and_headings_are_in_order(facts: dict[str, Any]) ->
     levels = [level for level, _ in read.headings]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     ids = [a["id"] for _, a in read.tags if "id" in a]
     assert len(ids) == len(set(ids))
     assert {a["href"] for tag, a in read.tags if tag == "a"} == {f"#{id_}" for id_ in ids}
@@ -113,16 +114,16 @@ def test_an_unverified_workspace_has_a_page(make_workspace: Any) -> None:
 
 
 def test_what_a_program_answered_is_marked(make_workspace: Any) -> None:
-    ws = make_workspace(simulated_reviewer="robot", reviewers=("robot",))
+    ws = make_workspace(simulated_reviewer="simulated-reviewer", reviewers=("simulated-reviewer",))
     assert "So far nothing rests on it." in page_of(report_facts(ws))
     reviewing = Reviewing(ws)
-    reviewing.approve(*reviewing.candidates(3), reviewer="robot", simulated=True)
+    reviewing.approve(*reviewing.candidates(3), reviewer="simulated-reviewer", simulated=True)
     page = page_of(report_facts(ws))
     assert "3 of\n3 approved rows rest on it" in page
     read = ReadPage(page)
     for start in ("Funnel", "By cycle", "By strategy", "By label", "Rows by label"):
         assert any(caption.startswith(f"{start} simulated") for caption in read.tables), start
-    assert read.table("Reviewers")[1][0] == "robot simulated"
+    assert read.table("Reviewers")[1][0] == "simulated-reviewer simulated"
 
 
 def test_long_tables_end_with_how_many_more_there_are(facts: dict[str, Any]) -> None:
