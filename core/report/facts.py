@@ -73,7 +73,7 @@ def _standing(ws: Workspace, found: Mapping[str, Decision]) -> dict[str, Any]:
         **_releases(ws),
         **_recalled(ws),
         **_accuracy(ws),
-        **_another_batch(ws),
+        **_another_batch(ws, found),
     }
 
 
@@ -193,13 +193,13 @@ def _compared(ws: Workspace, trained: list[str], made: dict[str, str]) -> list[A
         return [str(error)]
 
 
-def _another_batch(ws: Workspace) -> dict[str, Any]:
+def _another_batch(ws: Workspace, found: Mapping[str, Decision]) -> dict[str, Any]:
     from seedgate.finetune import another_batch
 
-    found = another_batch(ws)
-    told = _told(found)
-    if found.learning is not None:
-        told["learning"] = _told(found.learning)
+    batch = another_batch(ws, found)
+    told = _told(batch)
+    if batch.learning is not None:
+        told["learning"] = _told(batch.learning)
     return {"another_batch": told}
 
 
