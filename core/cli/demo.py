@@ -98,11 +98,15 @@ def _simulate(ws: Workspace, knowledge: Sequence[Example] | None) -> None:
 
 
 def _summary(ws: Workspace, started: float) -> None:
-    from seedgate.cli.overview import overview
+    from seedgate.cli.overview import text_of
+    from seedgate.report import PAGE, report_facts, write_page
 
+    facts = report_facts(ws)
+    write_page(facts, ws.root / PAGE)
     say("")
-    tell(overview(ws).text)
-    tell(f"\n{(time.monotonic() - started) / 60:.1f} minutes; intervals that overlap prove nothing.")
+    tell(text_of(facts))
+    tell(f"\npage: {ws.root / PAGE}")
+    tell(f"{(time.monotonic() - started) / 60:.1f} minutes; intervals that overlap prove nothing.")
 
 
 def _second_cycle(ws: Workspace) -> None:
