@@ -104,9 +104,14 @@ class Agreement:
     pairs: tuple[Pair, ...]
 
 
-def measure_agreement(ws: Workspace) -> Agreement:
-    """Agreement on candidates as of the newest event; without controls and re-reviews, which are chosen rows."""
-    state = read_state(ws.ledger)
+def measure_agreement(ws: Workspace, state: ReviewState | None = None) -> Agreement:
+    """Agreement on candidates; without controls and re-reviews, which are chosen rows.
+
+    Args:
+        ws: The workspace.
+        state: What the ledger says, if it was read already; as of the newest event if not given.
+    """
+    state = state or read_state(ws.ledger)
     given: dict[str, dict[str, str]] = {}
     for heard in state.verdicts.values():
         verdict = heard.verdict
@@ -129,9 +134,14 @@ def _number(value: float) -> float | None:
     return None if isnan(value) else round(value, 4)
 
 
-def measure_reviewers(ws: Workspace) -> tuple[ReviewerMeasures, ...]:
-    """Everybody who was ever asked, as of the newest event."""
-    state = read_state(ws.ledger)
+def measure_reviewers(ws: Workspace, state: ReviewState | None = None) -> tuple[ReviewerMeasures, ...]:
+    """Everybody who was ever asked.
+
+    Args:
+        ws: The workspace.
+        state: What the ledger says, if it was read already; as of the newest event if not given.
+    """
+    state = state or read_state(ws.ledger)
     names = dict.fromkeys([*ws.config.review.reviewers, *(a.reviewer for a in state.assignments.values())])
     quick = stamped(state)
     doubt = released_in_doubt(state)

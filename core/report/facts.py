@@ -40,10 +40,12 @@ def standing_facts(ws: Workspace) -> dict[str, Any]:
 
 def report_facts(ws: Workspace) -> dict[str, Any]:
     """All of the report's facts, as of now; reads the ledger and writes nothing."""
-    from seedgate.review import decisions
+    from seedgate.review.facts import decide_all
     from seedgate.review.measures import measure_agreement, measure_reviewers
+    from seedgate.review.state import read_state
 
-    found = decisions(ws)
+    state = read_state(ws.ledger)
+    found = decide_all(ws, state, ws.guidelines()[1])
     data = _standing(ws, found)
     data["evaluations"] = placed(ws, data["evaluations"])
     data |= {
@@ -53,8 +55,8 @@ def report_facts(ws: Workspace) -> dict[str, Any]:
             "ledger_head": ws.ledger.head()[1],
         },
         "task": {"name": ws.task.name, "fields": [field.name for field in ws.task.fields]},
-        "reviewers": as_json(measure_reviewers(ws)),
-        "agreement": as_json(measure_agreement(ws)),
+        "reviewers": as_json(measure_reviewers(ws, state)),
+        "agreement": as_json(measure_agreement(ws, state)),
         "ablation": ablation(ws),
         **counts(ws, found),
         **effort(ws),

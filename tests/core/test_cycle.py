@@ -113,7 +113,7 @@ def test_the_command_says_once_what_it_waits_for_and_ends_with_0(
     assert result.exit_code == 0, result.output
     assert result.stdout == (
         "cycle 1 is finished; whether another batch is worth the experts' time cannot be said yet:"
-        " 9 candidates of cycle 1 are decided, 40 are needed\n`seedgate report` shows what it brought\n"
+        f" 9 candidates of cycle 1 are decided, 40 are needed\n{ws.root / 'report.html'} shows what it brought\n"
     )
     assert result.stderr.count("; looking again every 20 s (Ctrl-C stops)") == 2, "once per wave"
     assert result.stderr.count("[cycle 1: review]") == 2
