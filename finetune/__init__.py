@@ -1,7 +1,10 @@
 """Fine-tuning: releases of what is approved, models trained on them, and whether that paid."""
 
+from seedgate.finetune.ablating import Ablation, ArmResult, ablate
 from seedgate.finetune.auditing import audit
 from seedgate.finetune.comparing import compare
+from seedgate.finetune.curving import Curve, CurvePoint, Law, curve
+from seedgate.finetune.effects import Effect
 from seedgate.finetune.evaluating import evaluate
 from seedgate.finetune.exporting import Exported, ExportFormat, export
 from seedgate.finetune.integrity import stated_bound
@@ -27,15 +30,21 @@ from seedgate.finetune.training import merge, train, trained_model
 from seedgate.finetune.verifying import verify_release
 
 __all__ = [
+    "Ablation",
     "AffectedModel",
     "AnotherBatch",
+    "ArmResult",
     "Comparison",
     "Counts",
+    "Curve",
+    "CurvePoint",
     "CycleYield",
+    "Effect",
     "Evaluation",
     "ExportFormat",
     "Exported",
     "Judgement",
+    "Law",
     "LearningStep",
     "Manifest",
     "ManifestRow",
@@ -46,11 +55,13 @@ __all__ = [
     "Release",
     "Share",
     "TrainedModel",
+    "ablate",
     "affected_models",
     "another_batch",
     "audit",
     "compare",
     "current_model",
+    "curve",
     "evaluate",
     "export",
     "judged",

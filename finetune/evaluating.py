@@ -30,7 +30,7 @@ from seedgate.seeds import baseline
 from seedgate.services import served_rank
 from seedgate.workspace import Workspace
 
-__all__ = ["BASE", "evaluate", "evaluation_of"]
+__all__ = ["BASE", "answers_of", "evaluate", "evaluation_of"]
 
 BASE = "base"
 """What the model as served, without training, is called in the ledger."""
@@ -73,6 +73,13 @@ def evaluate(ws: Workspace, model: str | None = None, *, on_progress: Progress |
         predictions=predictions,
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def answers_of(
+    ws: Workspace, model: TrainedModel | None, examples: Sequence[Example], tell: Progress
+) -> list[Prediction]:
+    """What a model answers, and how right that is; None for the model as it is served. Nothing is recorded."""
+    return _run(_predict(ws, model, examples, tell))[1]
 
 
 def evaluation_of(event: Event) -> Evaluation:

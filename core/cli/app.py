@@ -22,6 +22,7 @@ from seedgate.cli import (
     generate,
     guidelines,
     measure,
+    paying,
     prompts,
     recall,
     review,
@@ -128,6 +129,8 @@ app.add_typer(reviewers_app, name="reviewers")
 app.command("release")(measure.release)
 app.command("train")(measure.train)
 app.command("eval")(measure.evaluate)
+app.command("ablate")(paying.ablate)
+app.command("curve")(paying.curve)
 app.command("report")(cycle.report)
 app.command("export")(measure.export)
 app.command("audit")(measure.audit)

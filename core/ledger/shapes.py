@@ -56,6 +56,9 @@ SHAPES: dict[str, dict[str, type]] = {
     "model.trained": {"release": str},
     "model.merged": {"files": dict},
     "model.judged": {"over": str, "eval_hash": str, "outcome": str},
+    "ablation.scored": {"eval_hash": str, "rows_hash": str, "seed": int, "scores": list},
+    "ablation.measured": {"eval_hash": str, "arms": list, "conclusion": str},
+    "curve.measured": {"eval_hash": str, "points": list},
     "model.evaluated": {"eval_hash": str, "predictions_hash": str},
 }
 """Kind of event to the keys that every payload of it has, and what they hold. Other kinds need no key."""
