@@ -147,8 +147,8 @@ def axis(scale: tuple[float, float], title: str, *, signed: bool = False) -> Mar
     return _svg("dots", 22, title, inner)
 
 
-def curve(points: Sequence[Point], title: str) -> Markup:
-    """Measurements over rows, joined in the order of x, each with its interval."""
+def curve(points: Sequence[Point], title: str, across_is: str) -> Markup:
+    """Measurements joined in the order of x, each with its interval; `across_is` says what x counts."""
     height, top, bottom = 260, 16, 216
     ys = scale_of([each for p in points for each in (p.low, p.high)])
     xs = (0.0, max(p.x for p in points) or 1.0)
@@ -164,7 +164,7 @@ def curve(points: Sequence[Point], title: str) -> Markup:
     below = Markup('<text class="tick" x="{:.2f}%" y="236" text-anchor="middle">{}</text>')
     inner = [grid.format(up(tick), up(tick) + 4, f"{tick:g}") for tick in ticks_of(*ys, most=5)]
     inner += [below.format(7 + 90 * tick / xs[1], f"{tick:,g}") for tick in ticks_of(*xs, most=5)]
-    inner.append(Markup('<text class="tick" x="97%" y="254" text-anchor="end">rows trained on</text>'))
+    inner.append(Markup('<text class="tick" x="97%" y="254" text-anchor="end">{}</text>').format(across_is))
     joined = list(zip(points, across, strict=True))
     for (one, x1), (other, x2) in pairwise(joined):
         inner.append(

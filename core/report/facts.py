@@ -18,7 +18,7 @@ from seedgate.errors import SeedgateError
 from seedgate.plain import as_json
 from seedgate.report.counting import counts
 from seedgate.report.effort import effort
-from seedgate.report.measuring import ablation, placed
+from seedgate.report.measuring import ablation, learning_curve, placed
 from seedgate.report.samples import samples
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def report_facts(ws: Workspace) -> dict[str, Any]:
         "reviewers": as_json(measure_reviewers(ws, state)),
         "agreement": as_json(measure_agreement(ws, state)),
         "ablation": ablation(ws),
+        "learning_curve": learning_curve(ws),
         **counts(ws, found),
         **effort(ws),
         "samples": samples(ws, found),

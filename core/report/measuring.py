@@ -1,4 +1,4 @@
-"""Measurements of models in their order: by cycle, by the rows they were trained on, and of the newest ablation."""
+"""Measurements of models at the cycle and the rows of their release; the newest ablation and learning curve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["ablation", "placed"]
+__all__ = ["ablation", "learning_curve", "placed"]
 
 
 def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -35,21 +35,12 @@ def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict
 
 
 def ablation(ws: Workspace) -> dict[str, Any] | None:
-    """What the newest ablation found, if there is one: its payload, with the arms that can be shown."""
+    """What the newest ablation found, if there is one: its event's payload with `release` and `at`."""
     event = ws.ledger.last("ablation.measured")
-    return None if event is None else shown_ablation(event.payload, at=event.at)
+    return None if event is None else {**event.payload, "release": event.subject, "at": event.at}
 
 
-def shown_ablation(payload: Mapping[str, Any], *, at: str) -> dict[str, Any]:
-    """The payload with arms that have a name and numbers; others are left out, further keys are kept."""
-    arms = payload.get("arms")
-    told = [dict(arm) for arm in arms if _measured(arm)] if isinstance(arms, list) else []
-    return {**payload, "at": at, "arms": told}
-
-
-def _measured(arm: Any) -> bool:
-    return (
-        isinstance(arm, Mapping)
-        and bool(arm.get("title") or arm.get("arm"))
-        and all(isinstance(arm.get(key), int | float) for key in ("value", "low", "high"))
-    )
+def learning_curve(ws: Workspace) -> dict[str, Any] | None:
+    """What the newest `seedgate curve` found, if there is one: its event's payload with `release` and `at`."""
+    event = ws.ledger.last("curve.measured")
+    return None if event is None else {**event.payload, "release": event.subject, "at": event.at}

@@ -23,6 +23,7 @@ PAGE = "report.html"
 """Its name in the workspace."""
 MOST = 20
 """Rows of a table that are shown; JSON has them all."""
+EFFECT = ("value", "low", "high")
 GROUPS = ("approved", "edited", "rejected", "open")
 
 
@@ -69,6 +70,7 @@ def _views(facts: Mapping[str, Any]) -> dict[str, Any]:
         "accuracy_scale": scale_of([each[end] for each in measured for end in ("low", "high")]),
         "curve": _curve(measured),
         "ablation": _ablation(facts["ablation"]),
+        "learning": _learning(facts["learning_curve"]),
         "scores": _scores(reference),
         "score_scale": scale_of([0.4, 1.0, *(each["low"] for each in reference if each["low"] is not None)]),
         "covered": _covered(facts["coverage"]),
@@ -123,44 +125,81 @@ def _budget(time: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _curve(measured: Sequence[Mapping[str, Any]]) -> Any:
-    """Of several models on as many rows, the newest."""
+    """The models over the rows of their releases; of several on as many rows, the newest."""
     newest = {each["rows"]: each for each in measured}
-    if len(newest) < 2:
-        return None
     points = [
-        Point(
-            each["rows"],
-            each["value"],
-            each["low"],
-            each["high"],
-            f"{each['model']}, {each['rows']:,} rows: {each['value']:.3f} ({each['low']:.3f} to {each['high']:.3f})",
-        )
-        for _, each in sorted(newest.items())
+        _point(rows, each, f"{each['model']}, {rows:,} rows")
+        for rows, each in sorted(newest.items())
+        if len(newest) > 1
     ]
+    if not points:
+        return None
     title = f"{measured[-1]['metric']} over rows trained on: " + "; ".join(point.name for point in points)
-    return charts.curve(points, title)
+    return charts.curve(points, title, "rows trained on")
+
+
+def _learning(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The newest measured curve with its picture; None where its event lacks what that needs."""
+    points = [
+        _point(each["rows"], each["score"], f"{each['rows']:,} approved rows")
+        for each in (found or {}).get("points", ())
+        if _is_effect(each.get("score"))
+    ]
+    if found is None or len(points) < 2:
+        return None
+    title = f"{found.get('metric')} over approved rows: " + "; ".join(point.name for point in points)
+    gain = found.get("gain_next")
+    return {
+        "picture": charts.curve(points, title, "approved rows beside the seeds"),
+        "points": points,
+        "metric": _plain(found),
+        "gain": gain if _is_effect(gain) else None,
+        "next": found.get("next_rows"),
+        "simulated": found.get("simulated"),
+        "release": found["release"],
+        "at": found["at"],
+    }
+
+
+def _point(rows: float, score: Mapping[str, float], name: str) -> Point:
+    value, low, high = (float(score[key]) for key in ("value", "low", "high"))
+    return Point(rows, value, low, high, f"{name}: {value:.3f} ({low:.3f} to {high:.3f})")
+
+
+def _is_effect(value: Any) -> bool:
+    """Whether it is a figure with its interval; later versions may say it otherwise."""
+    return isinstance(value, Mapping) and all(isinstance(value.get(key), int | float) for key in EFFECT)
+
+
+def _plain(found: Mapping[str, Any]) -> str:
+    return str(found.get("metric", "the metric")).replace("_", " ")
 
 
 def _ablation(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The newest ablation, whatever else its event says."""
+    """The newest ablation: arms with a score, the others with why they were left out."""
     if found is None:
         return None
-    arms = [
-        {
-            "name": arm.get("title") or arm["arm"],
-            "rows": arm.get("rows", "-"),
-            "steps": arm.get("steps", "-"),
-            **{key: float(arm[key]) for key in ("value", "low", "high")},
-        }
-        for arm in found["arms"]
-    ]
+    arms = [arm for arm in found.get("arms", ()) if _is_effect(arm.get("score"))]
+    left_out = [arm for arm in found.get("arms", ()) if arm.get("left_out")]
     return {
-        "arms": arms,
+        "arms": [
+            {
+                "name": arm.get("title") or arm.get("arm", ""),
+                "rows": arm.get("rows", 0),
+                "steps": arm.get("steps", 0),
+                "gain": arm["gain"] if _is_effect(arm.get("gain")) else None,
+                **{key: float(arm["score"][key]) for key in EFFECT},
+            }
+            for arm in arms
+        ],
+        "left_out": [f"{arm.get('title') or arm.get('arm', '')}: {arm['left_out']}" for arm in left_out],
+        "release": found["release"],
         "at": found["at"],
-        "metric": str(found.get("metric", "the metric")).replace("_", " "),
+        "metric": _plain(found),
+        "student": found.get("student", ""),
         "conclusion": found.get("conclusion", ""),
-        "simulated": bool(found.get("simulated")),
-        "scale": scale_of([arm[end] for arm in arms for end in ("low", "high")], least=-1.0),
+        "simulated": found.get("simulated", 0),
+        "scale": scale_of([arm["score"][end] for arm in arms for end in ("low", "high")]),
     }
 
 

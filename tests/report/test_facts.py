@@ -10,7 +10,6 @@ from seedgate.canonical import content_hash
 from seedgate.cli.overview import overview, text_of
 from seedgate.ledger import NewEvent
 from seedgate.report import report_facts
-from seedgate.report.measuring import shown_ablation
 from seedgate.workspace import Workspace
 from tests.finetune.reviewing import Reviewing, example
 
@@ -145,16 +144,14 @@ class TestMeasurements:
         assert (base["model"], base["cycle"], base["rows"]) == ("base", None, 0)
         assert (model["model"], model["cycle"], model["rows"], model["approved"]) == ("m-r001", 1, 16, 4)
 
-    def test_an_ablation_is_taken_as_it_is_but_for_arms_without_figures(self) -> None:
-        arm = {"arm": "all", "value": 0.7, "low": 0.6, "high": 0.8, "new": 1}
-        payload = {
-            "arms": [arm, {"arm": "broken", "value": None}, "no arm"],
-            "conclusion": "It paid.",
-            "more": [1],
-        }
-        found = shown_ablation(payload, at="2026-01-01T00:00:00")
-        assert found == {**payload, "arms": [arm], "at": "2026-01-01T00:00:00"}
-        assert shown_ablation({}, at="")["arms"] == []
+    def test_the_newest_ablation_and_curve_are_taken_as_they_are(self, told: Workspace) -> None:
+        assert report_facts(told)["ablation"] is report_facts(told)["learning_curve"] is None
+        shape = {"eval_hash": "0" * 64, "arms": [], "conclusion": "It paid.", "points": [], "new": [1]}
+        kinds = ("ablation.measured", "curve.measured")
+        told.ledger.append([NewEvent(kind, "r001", shape | {"new": n}) for kind in kinds for n in range(2)])
+        facts = report_facts(told)
+        for found in (facts["ablation"], facts["learning_curve"]):
+            assert found == shape | {"new": 1, "release": "r001", "at": found["at"]}
 
 
 def test_nothing_is_known_of_an_empty_workspace(tiny_workspace: Workspace) -> None:

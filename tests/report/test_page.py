@@ -53,8 +53,15 @@ def test_names_and_labels_are_text_as_well(facts: dict[str, Any]) -> None:
     facts["evaluations"][0]["model"] = facts["evaluations"][0]["metric"] = facts["why_kinds"][0]["reason"] = (
         evil
     )
-    arm = {"title": evil, "value": 0.5, "low": 0.4, "high": 0.6}
-    facts["ablation"] = {"arms": [arm], "conclusion": evil, "metric": evil, "at": evil}
+    arms = [{"title": evil, "score": effect(0.5)}, {"title": evil, "left_out": evil}]
+    facts["ablation"] = {
+        "arms": arms,
+        "conclusion": evil,
+        "metric": evil,
+        "student": evil,
+        "at": evil,
+        "release": evil,
+    }
     page = page_of(facts)
     assert "script" not in {tag for tag, _ in ReadPage(page).tags}
     assert "\u202e" not in page
@@ -140,31 +147,57 @@ def test_long_tables_end_with_how_many_more_there_are(facts: dict[str, Any]) -> 
     assert "and 995 more" in page
 
 
+def effect(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+
 def test_an_ablation_is_a_table_and_a_picture(facts: dict[str, Any]) -> None:
-    assert "No ablation has been measured" in page_of(facts)
+    assert "`seedgate ablate` does it" in page_of(facts)
     arms = [
         {
-            "arm": "gate",
+            "arm": "gated",
             "title": "with the gate",
             "rows": 16,
             "steps": 40,
-            "value": 0.8,
-            "low": 0.7,
-            "high": 0.9,
+            "score": effect(0.8),
+            "gain": None,
         },
-        {"arm": "filters", "value": 0.6, "low": 0.5, "high": 0.7, "unknown": {}},
+        {"arm": "seeds", "title": "the seeds", "score": effect(0.6), "gain": effect(0.2), "unknown": {}},
+        {"arm": "written", "title": "by hand", "score": None, "left_out": "nobody wrote any"},
     ]
     facts["ablation"] = {
         "arms": arms,
+        "release": "r001",
         "at": "2026-01-02T00:00:00",
-        "metric": "accuracy",
         "conclusion": "It paid.",
     }
     page = page_of(facts)
-    rows = ReadPage(page).table("Ablation")
-    assert [row[0] for row in rows[1:3]] == ["with the gate", "filters"]
-    assert rows[1][-1] == "0.800 (0.700 to 0.900)"
+    rows = ReadPage(page).table("Did the gate pay?")
+    assert [row[0] for row in rows[1:3]] == ["with the gate", "the seeds"]
+    assert rows[1][2] == "0.800 (0.700 to 0.900)"
+    assert rows[2][3] == "+0.200 (+0.100 to +0.300)"
     assert "It paid." in page
+    assert "Left out: by hand: nobody wrote any" in page
+    facts["ablation"] = {"release": "r001", "at": "2026-01-02T00:00:00"}
+    ReadPage(page_of(facts))
+
+
+def test_a_measured_curve_is_a_picture_a_table_and_a_sentence(facts: dict[str, Any]) -> None:
+    points = [{"rows": 0, "score": effect(0.5)}, {"rows": 100, "score": effect(0.7)}, {"rows": 200}]
+    facts["learning_curve"] = {
+        "points": points, "gain_next": effect(0.1), "next_rows": 100, "metric": "accuracy", "simulated": 3,
+        "release": "r001", "at": "2026-01-02T00:00:00",
+    }  # fmt: skip
+    page = page_of(facts)
+    read = ReadPage(page)
+    assert [row[1] for row in read.table("The points of this curve")[1:]] == [
+        "0.500 (0.400 to 0.600)",
+        "0.700 (0.600 to 0.800)",
+    ]
+    assert any("over approved rows: 0 approved rows: 0.500" in name for name in read.pictures)
+    assert "The next 100 approved rows would change accuracy by +0.100" in page
+    facts["learning_curve"]["points"] = points[:1]
+    assert "The points of this curve" not in page_of(facts)
 
 
 def test_the_page_does_not_change_the_facts(facts: dict[str, Any]) -> None:
