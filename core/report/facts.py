@@ -221,7 +221,7 @@ def _headline(data: Mapping[str, Any]) -> dict[str, Any]:
         "approved": data["outcomes"].get("approved", 0),
         "approved_simulated": data["approved_simulated"],
         "minutes_per_approved": seconds / 60 / by_people if seconds and by_people > 0 else None,
-        "error_bound": bound if isinstance(bound, dict) and not bound["said"].startswith("no ") else None,
+        "error_bound": bound if isinstance(bound, dict) and bound["wrong"] < bound["rows"] else None,
         "gain": gains[-1] if gains else None,
         "gain_over_base": gains[0] if gains else None,
     }

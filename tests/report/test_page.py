@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from seedgate.errors import InputError, SeedgateError
+from seedgate.records import Example
 from seedgate.report import page_of, report_facts, write_page
+from seedgate.seeds import verify
 from seedgate.workspace import Workspace
 from tests.finetune.reviewing import Reviewing, example
 from tests.report.reading import ReadPage
@@ -118,6 +120,24 @@ def test_each_part_of_an_empty_workspace_says_what_would_fill_it(tiny_workspace:
 
 def test_an_unverified_workspace_has_a_page(make_workspace: Any) -> None:
     ReadPage(page_of(report_facts(make_workspace(verified=False, locked=False))))
+
+
+def test_a_task_without_labels_is_counted_by_tags(make_workspace: Any) -> None:
+    rows = [
+        Example(fields={"instruction": f"Say {word}.", "output": word}, tags=("core",))
+        for word in ("yes", "no")
+    ]
+    ws = make_workspace(
+        task={"preset": "instruction", "name": "tiny"},
+        seeds=rows,
+        evaluation=(),
+        verified=False,
+        locked=False,
+    )
+    verify(ws, by="An Expert", statement="I have read every row.")
+    read = ReadPage(page_of(report_facts(ws)))
+    assert read.table("Rows by tag")[1][0::2] == ["core", "2", "2"]
+    assert not any(caption.startswith("By label") for caption in read.tables)
 
 
 def test_what_a_program_answered_is_marked(make_workspace: Any) -> None:
