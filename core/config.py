@@ -232,6 +232,7 @@ class TrainingConfig(_Table):
     max_length: int = Field(512, ge=8)
     seed: int = 0
     max_steps: int = -1
+    early_stopping: float = Field(0.0, ge=0, lt=0.5)  # share of training rows held out and watched
     report_to: str = "none"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import math
+import random
 import tempfile
 import time
 import warnings
@@ -20,6 +21,8 @@ from typing import Any
 
 from seedgate.config import TrainingConfig
 from seedgate.errors import InputError, SeedgateError
+from seedgate.finetune.checkpointing import Checkpoints, checkpoint_callback, order_callback
+from seedgate.finetune.early_stopping import watching_callback
 from seedgate.hardware import cpu_has_bfloat16
 
 __all__ = ["fit", "merge_adapter"]
@@ -41,15 +44,19 @@ def fit(
     settings: TrainingConfig,
     out: Path,
     on_step: Callable[[int, int, str], None],
+    checkpoints: Checkpoints | None = None,
 ) -> dict[str, Any]:
     """Fine-tunes a base model on completions and saves what was trained into `out`.
 
     Args:
         base_model: A folder, or a name on the hub.
         on_step: Called after each optimizer step with steps done, steps in all and the latest loss.
+        checkpoints: Where to go on after a kill; without it, training begins anew.
 
     Returns:
-        `train_loss`, `last_loss`, `steps`, `rows`, `tokens` (per epoch), `seconds`, `device`, `dtype`.
+        `train_loss`, `last_loss`, `steps`, `rows`, `tokens` (per epoch), `seconds`, `device`, `dtype`, and
+        `resumed_from`, the step that this process began with. With early stopping also `held_out`, rows it was watched
+        on, and `held_out_loss`, that of the weights that were kept.
 
     Raises:
         InputError: The base model cannot be loaded or has no chat template, or a row is too long.
@@ -57,7 +64,7 @@ def fit(
     """
     _require_extra()
     with _quiet():
-        trainer, result, seconds = _trained(rows, base_model, settings, on_step)
+        trainer, result, seconds, begun = _trained(rows, base_model, settings, on_step, checkpoints)
         out.mkdir()
         trainer.model.save_pretrained(out)
         if settings.method == "full":
@@ -68,22 +75,30 @@ def fit(
         "train_loss": round(float(result.training_loss), 4),
         "last_loss": round(float(losses[-1]), 4) if losses else None,
         "steps": int(result.global_step),
+        "resumed_from": begun,
         "rows": len(rows),
         "tokens": sum(map(len, trainer.train_dataset["input_ids"])),
         "seconds": round(seconds, 1),
         "device": trainer.args.device.type,
         "dtype": "bfloat16" if trainer.args.bf16 else "float32",
+        **trainer.watching.told(),
     }
 
 
 def _trained(
-    rows: Sequence[Row], base_model: str, settings: TrainingConfig, on_step: Callable[[int, int, str], None]
-) -> tuple[Any, Any, float]:
-    """Trainer, its result and the seconds it took."""
+    rows: Sequence[Row],
+    base_model: str,
+    settings: TrainingConfig,
+    on_step: Callable[[int, int, str], None],
+    checkpoints: Checkpoints | None,
+) -> tuple[Any, Any, float, int]:
+    """Trainer, its result, the seconds it took and the step it began with."""
+    found = checkpoints.newest() if checkpoints else None
     try:
-        trainer = _trainer(rows, base_model, settings, on_step)
+        trainer = _trainer(rows, base_model, settings, on_step, checkpoints)
         started = time.monotonic()
-        result = trainer.train()
+        result = trainer.train(resume_from_checkpoint=str(found) if found else None)
+        trainer.watching.restore(trainer.model)
     except (RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise SeedgateError(
@@ -95,7 +110,8 @@ def _trained(
         raise SeedgateError(
             f"training diverged: the loss is {result.training_loss}", hint="lower [training] learning_rate"
         )
-    return trainer, result, time.monotonic() - started
+    begun = int(found.name.rpartition("-")[2]) if found else 0
+    return trainer, result, time.monotonic() - started, begun
 
 
 def merge_adapter(base_model: str, adapter: Path, out: Path) -> None:
@@ -115,7 +131,11 @@ def merge_adapter(base_model: str, adapter: Path, out: Path) -> None:
 
 
 def _trainer(
-    rows: Sequence[Row], base_model: str, settings: TrainingConfig, on_step: Callable[[int, int, str], None]
+    rows: Sequence[Row],
+    base_model: str,
+    settings: TrainingConfig,
+    on_step: Callable[[int, int, str], None],
+    checkpoints: Checkpoints | None = None,
 ) -> Any:
     import torch
     from datasets import Dataset
@@ -138,9 +158,11 @@ def _trainer(
         target_modules="all-linear",
         task_type="CAUSAL_LM",
     )
+    kept, watched = _held_out(rows, settings)
+    watching = watching_callback(len(watched))
     with tempfile.TemporaryDirectory(prefix="seedgate-train-") as scratch:
         arguments = SFTConfig(
-            output_dir=scratch,
+            output_dir=str(checkpoints.folder) if checkpoints else scratch,
             num_train_epochs=settings.epochs,
             max_steps=settings.max_steps,
             learning_rate=settings.learning_rate,
@@ -154,18 +176,26 @@ def _trainer(
             use_cpu=cpu,
             seed=settings.seed,
             logging_steps=1,
-            save_strategy="no",
+            save_strategy="no",  # by time instead: see checkpointing
+            save_total_limit=2,
+            eval_strategy="epoch" if watched else "no",
             report_to=settings.report_to,
             disable_tqdm=True,
         )
         trainer = _trainer_class()(
             model=model,
             args=arguments,
-            train_dataset=Dataset.from_list(list(rows)),
+            train_dataset=Dataset.from_list(kept),
+            eval_dataset=Dataset.from_list(watched) if watched else None,
             processing_class=tokenizer,
             peft_config=lora if settings.method == "lora" else None,
-            callbacks=[_progress_callback(on_step)],
+            callbacks=[_progress_callback(on_step), watching],
         )
+    trainer.watching = watching
+    trainer.order = torch.Generator()
+    trainer.add_callback(order_callback(trainer.order, settings.seed))
+    if checkpoints:
+        trainer.add_callback(checkpoint_callback(checkpoints))
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -183,6 +213,11 @@ def _trainer_class() -> Any:
     from trl import SFTTrainer
 
     class CompletionTrainer(SFTTrainer):  # type: ignore[misc]
+        def _get_train_sampler(self, *args: Any, **options: Any) -> Any:
+            sampler = super()._get_train_sampler(*args, **options)
+            sampler.generator = self.order
+            return sampler
+
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
@@ -271,6 +306,16 @@ def _progress_callback(on_step: Callable[[int, int, str], None]) -> Any:
                 on_step(state.global_step, state.max_steps, f"loss {float(logs['loss']):.3f}")
 
     return Progress()
+
+
+def _held_out(rows: Sequence[Row], settings: TrainingConfig) -> tuple[list[Row], list[Row]]:
+    """Rows to train on and rows to watch, both in their order; of the training rows, never of the locked set."""
+    count = round(settings.early_stopping * len(rows))
+    picked = set(random.Random(settings.seed).sample(range(len(rows)), count))  # noqa: S311  # no secret
+    return (
+        [row for place, row in enumerate(rows) if place not in picked],
+        [row for place, row in enumerate(rows) if place in picked],
+    )
 
 
 def _load(base_model: str, *, dtype: Any) -> tuple[Any, Any]:

@@ -18,6 +18,7 @@ from seedgate.canonical import content_hash
 from seedgate.config import TrainingConfig
 from seedgate.errors import BusyError, InputError, RefusedError
 from seedgate.finetune.card import model_card
+from seedgate.finetune.checkpointing import Checkpoints
 from seedgate.finetune.folders import build_beside, file_entries, folder_faults, place, remove_leftovers
 from seedgate.finetune.records import FileEntry, TrainedModel
 from seedgate.finetune.releasing import Progress
@@ -135,11 +136,19 @@ def _train(
 ) -> TrainedModel:
     base = base_model(ws, settings.base_model, tell)
     rows = [row for fields in verified.fields for row in ws.task.training_rows(fields)]
-    target = ws.models_dir / name
+    target, told = ws.models_dir / name, _told(settings)
     weights = "adapter" if settings.method == "lora" else "model"
     with build_beside(target) as folder:
         tell(0, 0, "loading the base model")
-        metrics = fit(rows, base_model=base, settings=settings, out=folder / weights, on_step=tell)
+        kept = Checkpoints(ws, lease, name, verified.manifest_hash, told)
+        metrics = fit(
+            rows,
+            base_model=base,
+            settings=settings,
+            out=folder / weights,
+            on_step=tell,
+            checkpoints=kept,
+        )
         model = TrainedModel(
             name=name,
             path=target,
@@ -148,7 +157,7 @@ def _train(
             manifest_hash=verified.manifest_hash,
             ledger_head=verified.manifest.ledger_head,
             base_model=settings.base_model,
-            settings=_told(settings),
+            settings=told,
             metrics=metrics,
             files=file_entries(folder / weights),
         )
@@ -161,6 +170,7 @@ def _train(
     event = NewEvent("model.trained", name, record, f"model:{name}:{count}")
     if not ws.ledger.append([event], lease=lease):
         raise BusyError(f"another process trained {name} at the same time", hint="run it again")
+    kept.remove()
     return model
 
 

@@ -59,6 +59,7 @@ KINDS: dict[str, str] = {
     "row.reopened": "example id: {by, reason}; a recalled row goes before reviewers anew, earlier answers are void",
     "body.redacted": "example id asked for: {rows, hashes, by, reason}; the bodies of these hashes are gone",
     "release.withdrawn": "release name: {rows, files, reason}; these files of it are gone, they held the rows",
+    "model.checkpointed": "model name: {step, manifest_hash, settings, files}; where its training goes on after a kill",
     "model.trained": "model name: {release, manifest_hash, base_model, settings, path, weights, metrics, files}",
     "model.merged": "model name: {files}; base model and adapter in one folder",
     "model.evaluated": "model name or base: Evaluation without the name, interval, settings; body: predictions",

@@ -53,6 +53,7 @@ SHAPES: dict[str, dict[str, type]] = {
     "row.recalled": {"release": str},
     "body.redacted": {"rows": list, "hashes": list, "by": str},
     "release.withdrawn": {"rows": list, "files": list},
+    "model.checkpointed": {"step": int, "manifest_hash": str, "settings": dict, "files": dict},
     "model.trained": {"release": str},
     "model.merged": {"files": dict},
     "model.judged": {"over": str, "eval_hash": str, "outcome": str},
