@@ -1,8 +1,8 @@
 """Does the report stay linear with the ledger? Seconds per candidate and page size at 100,000, against a tenth of them.
 
 The workspaces hold three cycles that people have reviewed (parts/reviewed_ledger.py); nothing is generated, asked or
-trained. Timed are the facts and the page. The target: per candidate no more than
-1.5 times the seconds of the smaller workspace, and a page under a megabyte.
+trained. Timed are the facts and the page. The target: per candidate no more than 1.5 times the seconds of the smaller
+workspace, and a page under a megabyte.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def main() -> None:
             each[count] = took / facts["funnel"]["candidates"]
             print(
                 f"{count} candidates: facts {read:.1f} s, page {took - read:.2f} s and {size / 1000:.0f} kB,"
-                f" {1e6 * each[count]:.0f} us each; peak of the process {peak_mb():.0f} MB (workspace made in {made:.0f} s)",
+                f" {1e6 * each[count]:.0f} us each; peak of the process {peak_mb():.0f} MB"
+                f" (workspace made in {made:.0f} s)",
                 flush=True,
             )
     ratio = each[large] / each[small]
