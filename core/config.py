@@ -153,7 +153,7 @@ class GenerationConfig(_Table):
     timeout_s: float = Field(300.0, gt=0)
     min_words: int = Field(2, ge=0)
     language: Literal["seeds", "any"] = "seeds"  # drop what is in no language of the seeds
-    semantic_duplicate: float = Field(0.95, gt=0, le=1)  # cosine from which a candidate repeats another text
+    semantic_duplicate: float = Field(0.0, ge=0, le=1)  # cosine of a repetition; 0: measured on the seeds
     personal_data: Literal["drop", "keep"] = "drop"  # of kinds that fewer than 5 % of the seeds hold
     # Scores that cost the model's time: likelihood, self_consistency, judge. None of them approves anything.
     scores: tuple[str, ...] = ()

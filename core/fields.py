@@ -154,7 +154,7 @@ class Field(BaseModel):
         if isinstance(value, str) and len(value) > MOST_PARSED * self.max_chars:
             raise InputError(f"{len(value)} characters; at most {self.max_chars} are allowed")
         if self.type == "json":
-            read = read_json(value) if isinstance(value, str) else normalise(value)
+            read = read_json(value if isinstance(value, str) else json_text(value))
             check(self.json_schema, read)
             return json_text(read)
         if isinstance(value, str):

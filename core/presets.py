@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter
 
@@ -112,6 +112,10 @@ def field_of(name: str, info: Any) -> dict[str, Any]:
         return out | {"type": "label", "labels": typing.get_args(kind)}
     if origin is list and typing.get_origin(typing.get_args(kind)[0]) is Literal:
         return out | {"type": "multilabel", "labels": typing.get_args(typing.get_args(kind)[0])}
+    if kind in (int, float, bool):
+        # A name that only JSON Schema has: without it, this would be a table of a field called "type".
+        draft = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+        return out | {"type": "json", "schema": TypeAdapter(_limited(kind, info)).json_schema() | draft}
     of = typing.get_args(kind)[:1] if origin is list else (kind,)
     if of and isinstance(of[0], type) and issubclass(of[0], BaseModel):
         try:
@@ -121,5 +125,12 @@ def field_of(name: str, info: Any) -> dict[str, Any]:
         return out | {"type": "json", "schema": schema}
     shown = kind if isinstance(kind, types.GenericAlias) else getattr(kind, "__name__", kind)
     raise ConfigError(
-        f"field {name!r}: {shown} is not supported; use str, Literal[...], list[Literal[...]] or a pydantic class"
+        f"field {name!r}: {shown} is not supported; use str, int, float, bool, Literal[...], list[Literal[...]]"
+        " or a pydantic class"
     )
+
+
+def _limited(kind: type, info: Any) -> Any:
+    """The type with the limits that the class puts on it."""
+    limits = [mark for mark in info.metadata if not isinstance(mark, _RoleMark)]
+    return Annotated[kind, *limits] if limits else kind

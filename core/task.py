@@ -322,9 +322,9 @@ class Task(BaseModel):
         """The Task of an annotated pydantic class.
 
         `str` becomes a text field, `Literal[...]` a label, `list[Literal[...]]` a multilabel, another pydantic
-        class (or a list of one) JSON. Mark roles with `Annotated[..., Input]` and `Annotated[..., Output]`, or with
-        `json_schema_extra={"role": "input"}`; the class's docstring is the instructions unless `instructions`
-        is given.
+        class (or a list of one) JSON, as are `int`, `float` and `bool`. Mark roles with `Annotated[..., Input]` and
+        `Annotated[..., Output]`, or with `json_schema_extra={"role": "input"}`; the class's docstring is the
+        instructions unless `instructions` is given.
 
         >>> class Ticket(BaseModel):  # doctest: +SKIP
         ...     "Name the topic of a ticket."

@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from seedgate.canonical import content_hash
@@ -26,17 +27,41 @@ from seedgate.generator.clients.chosen import offline_client
 from seedgate.generator.clients.server import ServerClient
 from seedgate.ledger import Event, NewEvent
 from seedgate.records import Example
-from seedgate.seeds import baseline
+from seedgate.seeds import Baseline, baseline
 from seedgate.services import served_rank
 from seedgate.workspace import Workspace
 
-__all__ = ["BASE", "answers_of", "evaluate", "evaluation_of"]
+__all__ = ["BASE", "EvaluationPlan", "answers_of", "evaluate", "evaluation_of", "plan_evaluation"]
 
 BASE = "base"
 """What the model as served, without training, is called in the ledger."""
 
 CONCURRENCY = 32
 DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationPlan:
+    """What `evaluate` would do. `known`: the measurement that was made before, if one was."""
+
+    model: str
+    rows: int
+    known: Evaluation | None
+
+    def __str__(self) -> str:
+        if self.known is not None:
+            return f"measured before: {self.known}"
+        return f"would ask {self.model} about {self.rows} rows of the locked set, a look that is recorded"
+
+
+def plan_evaluation(ws: Workspace, model: str | None = None) -> EvaluationPlan:
+    """What `evaluate` would do; asks no server and writes nothing.
+
+    Raises: as `evaluate` does, but for servers.
+    """
+    base, trained, _, key = _prepared(ws, model)
+    name = trained.name if trained else BASE
+    return EvaluationPlan(name, len(base.evaluation), _recorded(ws, name, key))
 
 
 def evaluate(ws: Workspace, model: str | None = None, *, on_progress: Progress | None = None) -> Evaluation:
@@ -50,13 +75,7 @@ def evaluate(ws: Workspace, model: str | None = None, *, on_progress: Progress |
         RefusedError: The evaluation set, the release or the model's files are not as they were recorded.
         ServiceError: The server is down, serves other models, refuses the key or loads no adapters.
     """
-    base = baseline(ws)
-    trained = None if model in (None, BASE) else trained_model(ws, str(model))
-    if trained is not None:
-        _refuse_unproved(ws, trained)
-    settings = _settings(ws, trained)
-    digest = content_hash(settings)
-    key = f"evaluated:{base.eval_hash}:{digest}"
+    base, trained, settings, key = _prepared(ws, model)
     found = _recorded(ws, trained.name if trained else BASE, key)
     if found is not None:
         return found
@@ -80,6 +99,16 @@ def answers_of(
 ) -> list[Prediction]:
     """What a model answers, and how right that is; None for the model as it is served. Nothing is recorded."""
     return _run(_predict(ws, model, examples, tell))[1]
+
+
+def _prepared(ws: Workspace, model: str | None) -> tuple[Baseline, TrainedModel | None, dict[str, Any], str]:
+    """Baseline, model, settings and the key of their measurement."""
+    base = baseline(ws)
+    trained = None if model in (None, BASE) else trained_model(ws, str(model))
+    if trained is not None:
+        _refuse_unproved(ws, trained)
+    settings = _settings(ws, trained)
+    return base, trained, settings, f"evaluated:{base.eval_hash}:{content_hash(settings)}"
 
 
 def evaluation_of(event: Event) -> Evaluation:

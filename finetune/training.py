@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,53 @@ from seedgate.finetune.verifying import VerifiedRelease, newest_release, release
 from seedgate.ledger import Event, Lease, NewEvent
 from seedgate.workspace import Workspace
 
-__all__ = ["base_model", "merge", "train", "trained_model"]
+__all__ = ["TrainingPlan", "base_model", "merge", "plan_training", "train", "trained_model"]
 
 RECORD = "model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What `train` would do.
+
+    Attributes:
+        rows: Of the training, one for each answer.
+        settings: Everything that training depends on besides the release.
+        trained: Whether the model is there already.
+    """
+
+    name: str
+    release: str
+    rows: int
+    base_model: str
+    settings: dict[str, Any]
+    trained: bool
+
+    def __str__(self) -> str:
+        if self.trained:
+            return f"model {self.name} was trained before, on release {self.release}"
+        how = f"{self.settings['method']}, {self.settings['epochs']} epochs"
+        return f"would train {self.name}: {self.base_model} on {self.rows} rows of release {self.release} ({how})"
+
+
+def plan_training(ws: Workspace, release_name: str | None = None) -> TrainingPlan:
+    """What `train` would do; verifies the release, loads no model and writes nothing.
+
+    Raises: as `train` does.
+    """
+    settings = _settings(ws.config.training, {})
+    release = release_name or newest_release(ws)
+    verified = verified_release(ws, release)
+    told = _told(settings)
+    name = _default_name(ws, release, told)
+    return TrainingPlan(
+        name=name,
+        release=release,
+        rows=sum(len(ws.task.training_rows(fields)) for fields in verified.fields),
+        base_model=settings.base_model,
+        settings=told,
+        trained=_trained_before(ws, name, verified.manifest_hash, told) is not None,
+    )
 
 
 def train(
@@ -55,7 +100,7 @@ def train(
     release = release_name or newest_release(ws)
     manifest_hash = str(release_event(ws, release).payload["manifest_hash"])
     told = _told(settings)
-    name = _model_name(output_name or f"{release}-{content_hash([told, ws.task.hash])[:8]}")
+    name = _model_name(output_name) if output_name else _default_name(ws, release, told)
     tell = on_progress or (lambda *_: None)
     with ws.ledger.lease("train") as lease:
         tell(0, 0, f"verifying {release}")
@@ -191,6 +236,10 @@ def _settings(configured: TrainingConfig, overrides: dict[str, Any]) -> Training
 def _told(settings: TrainingConfig) -> dict[str, Any]:
     """The settings that make a difference to the model."""
     return settings.model_dump(mode="json", exclude={"report_to"})
+
+
+def _default_name(ws: Workspace, release: str, told: dict[str, Any]) -> str:
+    return _model_name(f"{release}-{content_hash([told, ws.task.hash])[:8]}")
 
 
 def _model_name(name: str) -> str:

@@ -16,6 +16,7 @@ from seedgate.generator.clients.base import Client, ModelInfo
 from seedgate.generator.clients.chosen import client_for
 from seedgate.generator.clients.room import START
 from seedgate.generator.filters.chain import FilterChain
+from seedgate.generator.filters.semantic import MEASURED, measured_cosine
 from seedgate.generator.prompts import Form, choose_form
 from seedgate.generator.reading import tally_of
 from seedgate.generator.recording import Recorder
@@ -28,7 +29,7 @@ from seedgate.generator.strategies.choosing import Chooser, Chosen, ReviewedFn, 
 from seedgate.generator.stream import Stream
 from seedgate.generator.templating import Templates
 from seedgate.ledger import Lease, NewEvent
-from seedgate.seeds import Baseline, baseline
+from seedgate.seeds import Baseline, Meanings, baseline
 from seedgate.workspace import Workspace
 
 __all__ = ["explain", "generate"]
@@ -205,6 +206,9 @@ class _Run:
             "model": model.name,
             "model_revision": model.revision,
         }
+        if not self.ws.config.generation.semantic_duplicate:
+            meanings = Meanings.for_workspace(self.ws)
+            settings[MEASURED] = measured_cosine(self.ws, self.base.seeds.values(), meanings)
         payload = {"cycle": self.cycle, "settings": settings, "seed_set_hash": self.base.seed_set_hash}
         events = [NewEvent("run.started", run_id, payload, key=f"run:{run_id}")]
         if self.ws.config.generation.allocation == "learnt":

@@ -7,6 +7,7 @@ where it stopped. Nothing here decides: that is the gate's work, on what is reco
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from seedgate.review.state import ReviewState, read_state
 from seedgate.review.status import open_assignments
 
 if TYPE_CHECKING:
+    from seedgate.ledger import NewEvent
     from seedgate.workspace import Workspace
 
 __all__ = ["PullReport", "pull"]
@@ -46,6 +48,7 @@ class PullReport:
         anomalies: What is new and wrong, one line each.
         quarantined: Reviewers whose approvals are set aside from now on, and why.
         open: Records that still wait for an answer.
+        dry_run: Whether this only says what would be recorded.
     """
 
     datasets: int = 0
@@ -64,10 +67,14 @@ class PullReport:
     anomalies: tuple[str, ...] = ()
     quarantined: tuple[str, ...] = ()
     open: int = 0
+    dry_run: bool = False
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.decisions.items()))
-        parts = [f"{self.recorded} new verdicts" + (f" ({kinds})" if kinds else "")]
+        parts = [
+            f"{'would record ' if self.dry_run else ''}{self.recorded} new verdicts"
+            + (f" ({kinds})" if kinds else "")
+        ]
         for count, what in (
             (self.changed, "changed or taken back"),
             (self.rulings, "adjudicated"),
@@ -85,19 +92,22 @@ class PullReport:
         return "; ".join([", ".join(parts), *self.seeds_refused, *self.anomalies, *apart])
 
 
-def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | None = None) -> PullReport:
+def pull(
+    ws: Workspace, *, on_progress: Progress | None = None, board: Board | None = None, dry_run: bool = False
+) -> PullReport:
     """Reads all responses to this workspace's rounds into the ledger.
 
     Args:
         ws: The workspace.
         on_progress: Called with datasets done, of how many, and whose was read.
         board: Where to pull from; the workspace's Argilla if not given.
+        dry_run: Read, and write nothing; what would follow from new verdicts (seeds, quarantines) is not worked out.
 
     Raises:
         ServiceError: Argilla cannot be used; what was read before is kept.
         BusyError: Another pull is running.
     """
-    with ws.ledger.lease("pull") as lease:
+    with nullcontext() if dry_run else ws.ledger.lease("pull") as lease:
         state, seeds = read_state(ws.ledger), read_state(ws.ledger, purpose="seeds")
         places, seed_places = _places(state), _places(seeds)
         written: Counter[str] = Counter()
@@ -114,19 +124,27 @@ def pull(ws: Workspace, *, on_progress: Progress | None = None, board: Board | N
                     *((p.docket.by, cases.docket(p)) for p in state.pushed_dockets.values()),
                 ]
                 for done, (whose, events) in enumerate(found, 1):
-                    for event in ws.ledger.append(list(events), lease=lease):
+                    new = list(events)
+                    for event in _unknown(ws, new) if lease is None else ws.ledger.append(new, lease=lease):
                         written[_counted(event.kind, event.payload)] += 1
                         if event.kind == "review.anomaly":
                             anomalies.append(f"{event.payload['what']}: {event.payload['detail']}")
                     if on_progress is not None:
                         on_progress(done, len(found), whose)
                 drafts = reading.drafts + of_seeds.drafts
-            settled, refused = settled_seeds(ws)
-            written.update(event.kind for event in ws.ledger.append(settled, lease=lease))
-        quarantined = quarantine_due(ws, lease)
+            if lease is not None:
+                settled, refused = settled_seeds(ws)
+                written.update(event.kind for event in ws.ledger.append(settled, lease=lease))
+        quarantined = quarantine_due(ws, lease) if lease is not None else ()
     datasets = len(places) + len(seed_places) + len(state.pushed_dockets)
     report = _report(ws, written, anomalies, datasets, drafts)
-    return replace(report, seeds_refused=refused, quarantined=quarantined)
+    return replace(report, seeds_refused=refused, quarantined=quarantined, dry_run=dry_run)
+
+
+def _unknown(ws: Workspace, new: list[NewEvent]) -> list[NewEvent]:
+    """Those that an append would write."""
+    known = ws.ledger.existing_keys([event.key for event in new if event.key is not None])
+    return [event for event in new if event.key not in known]
 
 
 def _places(state: ReviewState) -> list[tuple[str, str, str]]:

@@ -43,6 +43,8 @@ def missing_value(
 ) -> Any | None:
     """The value without one of its parts that the schema does not ask for."""
     for path, _ in _shuffled(_said(value, text), rng):
+        if not path:  # it is all there is
+            return None
         made = copy.deepcopy(value)
         del _at(made, path[:-1])[path[-1]]
         if made and (made := _fitting(schema, made)) is not None:
@@ -68,7 +70,7 @@ def swapped_values(
 
 
 def _said(value: Any, text: str) -> Iterator[tuple[_Path, Any]]:
-    return ((path, part) for path, part in _parts(value) if path and _is_said(part, text))
+    return ((path, part) for path, part in _parts(value) if _is_said(part, text))
 
 
 def _is_said(part: Any, text: str) -> bool:
@@ -104,6 +106,8 @@ def _at(value: Any, path: _Path) -> Any:
 def _with(value: Any, parts: Mapping[_Path, Any]) -> Any:
     made = copy.deepcopy(value)
     for path, part in parts.items():
+        if not path:
+            return part
         _at(made, path[:-1])[path[-1]] = part
     return made
 

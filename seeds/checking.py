@@ -110,7 +110,7 @@ def check_workspace(ws: Workspace, *, on_progress: Progress | None = None) -> Ch
         ws.task,
         leaks.meanings or Meanings.for_workspace(ws),
         near_duplicate=policy.near_duplicate,
-        semantic_duplicate=ws.config.generation.semantic_duplicate,
+        **({"semantic_duplicate": given} if (given := ws.config.generation.semantic_duplicate) else {}),
     )
     return report.model_copy(
         update={"findings": (*_enough(len(seeds), policy.verified_seeds), *report.findings)}

@@ -1,8 +1,8 @@
-"""The values of one column of a source: how `init` learns the labels, or the JSON fields, of a task."""
+"""Columns of a source: by what names they hold a field, and how `init` learns labels or JSON fields from one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from seedgate.errors import InputError
@@ -10,9 +10,26 @@ from seedgate.seeds.rows import Problem
 from seedgate.seeds.sources import open_source
 from seedgate.shown import read_json
 
-__all__ = ["column_values", "json_values"]
+__all__ = ["ANSWER", "ASKED", "column_values", "json_values", "standing_for"]
 
 _MOST = 1000
+ASKED = ("user", "input", "text")
+ANSWER = ("assistant", "output", "response", "completion", "answer", "target")
+"""Names by which a column holds the only field that is asked, or answered, if no other column may be meant."""
+
+
+def standing_for(field: str, names: Collection[str], columns: Collection[str]) -> str | None:
+    """The column that holds a field: the one with its name, else the only one with one of these names.
+
+    >>> standing_for("data", ANSWER, ["text", "output"])
+    'output'
+    >>> standing_for("data", ANSWER, ["output", "answer"]) is None
+    True
+    """
+    if field in columns:
+        return field
+    found = [name for name in names if name in columns]
+    return found[0] if len(found) == 1 else None
 
 
 def column_values(source: str, column: str, *, split: str = "train") -> list[str]:
@@ -26,7 +43,7 @@ def column_values(source: str, column: str, *, split: str = "train") -> list[str
     for row in open_source(source, split=split):
         if isinstance(row, Problem):
             raise InputError(f"{row.place}: {row.what}")
-        value = row.values.get(column)
+        value = row.values.get(standing_for(column, ANSWER, row.values) or column)
         if not isinstance(value, str) or not value.strip():
             known = ", ".join(map(str, row.values))
             raise InputError(
@@ -52,7 +69,7 @@ def json_values(source: str, column: str, *, split: str = "train") -> list[Mappi
     for row in open_source(source, split=split):
         if isinstance(row, Problem):
             raise InputError(f"{row.place}: {row.what}")
-        value = row.values.get(column, row.values.get("assistant"))
+        value = row.values.get(standing_for(column, ANSWER, row.values) or column)
         if isinstance(value, str):
             try:
                 value = read_json(value)

@@ -3,19 +3,28 @@
 Two texts are near when the sets of their character 5-grams (case and white space folded) overlap by the
 policy's Jaccard similarity. MinHash signatures in banded buckets (Broder 1997; Leskovec, Rajaraman & Ullman,
 Mining of Massive Datasets, ch. 3, http://www.mmds.org) give a few texts to compare with, not all of them.
-Likeness in letters is all this sees: a paraphrase in other words passes.
+Likeness in letters is all this sees: a paraphrase in other words passes. Of each MinHash value one byte is kept (b-bit
+minwise hashing, Li & König 2010, https://arxiv.org/abs/0910.3349): what agrees by chance is compared, and no more.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
+from hashlib import blake2b
 from heapq import nlargest
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rensa import RMinHash, RMinHashLSH
+from rensa import RMinHash
+
+from seedgate.seeds.buckets import WIDEST, Buckets
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["NearIndex", "fold", "grams", "jaccard"]
 
@@ -27,8 +36,8 @@ RECALL = 0.99
 SEED = 20
 MOST_COMPARED = 64
 MOST_ESTIMATED = 4096
-"""Per lookup, texts compared exactly (the likeliest first) and by their signatures. Texts that share half of
-their letters, as prompts made from one template do, fall into the same buckets; comparing each with each
+"""Per lookup, texts compared exactly (the likeliest first) and by their signatures (the newest). Texts that share
+half of their letters, as prompts made from one template do, fall into the same buckets; comparing each with each
 would be quadratic. Beyond these figures a text may be missed that is not letter for letter the same."""
 
 
@@ -52,7 +61,7 @@ def jaccard(a: str, b: str) -> float:
 
 
 def _grams(folded: str) -> frozenset[str]:
-    return frozenset(folded[i : i + GRAM] for i in range(max(1, len(folded) - GRAM + 1)))
+    return frozenset([folded[i : i + GRAM] for i in range(max(1, len(folded) - GRAM + 1))])
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
@@ -63,23 +72,33 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 class _Sketched(NamedTuple):
     folded: str
     owned: frozenset[str]
-    sketch: RMinHash
+    row: NDArray[np.uint8]
+    """The lowest byte of each MinHash value, then a hash of the text, which makes a band of its own."""
 
 
 @lru_cache(maxsize=16)
 def _sketched(text: str) -> _Sketched:
     """Cached, because a text is usually looked up in several indexes one after the other, then added."""
+    import numpy as np
+
     folded = fold(text)
     owned = _grams(folded)
     sketch = RMinHash(PERMUTATIONS, SEED)
     sketch.update(owned)
-    return _Sketched(folded, owned, sketch)
+    row = np.empty(PERMUTATIONS + WIDEST, np.uint8)
+    row[:PERMUTATIONS] = np.frombuffer(array("I", sketch.digest()), np.uint32)  # from a list it takes longer
+    row[PERMUTATIONS:] = np.frombuffer(_hash(folded), np.uint8)
+    return _Sketched(folded, owned, row)
+
+
+def _hash(folded: str) -> bytes:
+    return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=WIDEST).digest()
 
 
 def _rows_per_band(threshold: float) -> int:
     """The longest bands (fewest needless comparisons) that still find `RECALL` of pairs at the threshold."""
     rows = 1
-    while rows < 16 and 1 - (1 - threshold ** (2 * rows)) ** (PERMUTATIONS // (2 * rows)) >= RECALL:
+    while rows < WIDEST and 1 - (1 - threshold ** (2 * rows)) ** (PERMUTATIONS // (2 * rows)) >= RECALL:
         rows *= 2
     return rows
 
@@ -103,11 +122,12 @@ class NearIndex:
         if not 0 < threshold <= 1:
             raise ValueError(f"threshold {threshold} must be above 0 and at most 1")
         self.threshold = threshold
-        self._buckets = RMinHashLSH(threshold, PERMUTATIONS, PERMUTATIONS // _rows_per_band(threshold))
+        width = _rows_per_band(threshold)
+        bands = PERMUTATIONS // width
+        self._used = PERMUTATIONS + width
+        self._buckets = Buckets(bands + 1, width, MOST_ESTIMATED // bands)
         self._keys: list[str] = []
         self._folded: list[str] = []
-        self._sketches: list[RMinHash] = []
-        self._first: dict[str, int] = {}
         # For `nearest_any` only, made when first asked for: gram to the places of the texts that have it.
         self._postings: dict[str, list[int]] = {}
         self._sizes: list[int] = []
@@ -117,12 +137,10 @@ class NearIndex:
 
     def add(self, key: str, text: str) -> None:
         """Adds a text under a key; several texts may have the same key."""
-        folded, _, sketch = _sketched(text)
-        self._buckets.insert(len(self._keys), sketch)
-        self._first.setdefault(folded, len(self._keys))
+        sketched = _sketched(text)
+        self._buckets.add(sketched.row[: self._used])
         self._keys.append(key)
-        self._folded.append(folded)
-        self._sketches.append(sketch)
+        self._folded.append(sketched.folded)
 
     def nearest(self, text: str) -> tuple[str, float] | None:
         """Key and similarity of the nearest text at or over the threshold, None if there is none.
@@ -134,10 +152,8 @@ class NearIndex:
 
     def all_near(self, text: str) -> list[tuple[str, float]]:
         """Key and similarity of the texts at or over the threshold, the nearest first, 64 at most."""
-        folded, owned, sketch = _sketched(text)
-        places = self._likely(sketch)
-        if folded in self._first and self._first[folded] not in places:
-            places.append(self._first[folded])
+        _, owned, row = _sketched(text)
+        places = self._likely(row[: self._used])
         scored = ((_overlap(owned, _grams(self._folded[place])), place) for place in places)
         near = sorted((-score, place) for score, place in scored if score >= self.threshold)
         return [(self._keys[place], -score) for score, place in near]
@@ -161,14 +177,11 @@ class NearIndex:
         found = max(scored, default=None)
         return None if found is None else (self._keys[-found[1]], found[0])
 
-    def _likely(self, sketch: RMinHash) -> list[int]:
-        places: list[int] = self._buckets.query(sketch)
-        if len(places) > MOST_ESTIMATED:
-            places = places[:: len(places) // MOST_ESTIMATED]
+    def _likely(self, row: NDArray[np.uint8]) -> list[int]:
+        places = self._buckets.sharing(row)
         if len(places) > MOST_COMPARED:
-            estimates = map(sketch.jaccard, map(self._sketches.__getitem__, places))
-            ranked = nlargest(MOST_COMPARED, zip(estimates, map(int.__neg__, places), strict=True))
-            places = [-place for _, place in ranked]
+            ranked = zip(self._buckets.agreement(row, places), map(int.__neg__, places), strict=True)
+            places = [-place for _, place in nlargest(MOST_COMPARED, ranked)]
         return places
 
     def _index_grams(self) -> None:

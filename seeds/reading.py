@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from seedgate.errors import InputError
 from seedgate.records import Example
+from seedgate.seeds.columns import ANSWER, ASKED, standing_for
 from seedgate.seeds.rows import Problem, RawRow
 from seedgate.seeds.sources import open_source
 from seedgate.shown import read_json
@@ -102,8 +103,8 @@ def column_uses(
     columns = _Columns(task, mapping or {}, tags_column)
     rows = open_source(source, split=split, chat=_chat(task))
     row = next((row for row in rows if isinstance(row, RawRow)), None)
-    values = row.values.items() if row is not None else ()
-    return [ColumnUse(column, columns.target(column), _shown(str(value))) for column, value in values]
+    given = row.values if row is not None else {}
+    return [ColumnUse(name, columns.target(name, given), _shown(str(value))) for name, value in given.items()]
 
 
 def _chat(task: Task) -> str | None:
@@ -163,7 +164,8 @@ class _Columns:
         self.task = task
         self._names = [field.name for field in task.fields]
         self._tags_column = tags_column
-        self._mapping = _turn_fields(task) | dict(mapping)
+        self._mapping = dict(mapping)
+        self._only = _only_fields(task, self._mapping.values())
         self._unseen = set(mapping)
         targets = [target for target in mapping.values() if target]
         for target in targets:
@@ -180,7 +182,7 @@ class _Columns:
         tags: tuple[str, ...] = ()
         for column, value in row.values.items():
             self._unseen.discard(column)
-            target = self.target(column)
+            target = self.target(column, row.values)
             if not target:
                 continue
             if target == "tags":
@@ -195,10 +197,18 @@ class _Columns:
                 fields[target] = self._value(target, value, row.cells)
         return fields, tags
 
-    def target(self, column: str) -> str:
-        """The field (or `tags`) that a column holds; "" if it is dropped."""
-        same = "tags" if column == self._tags_column else column
-        return str(self._mapping.get(column, same))
+    def target(self, column: str, columns: Collection[str]) -> str:
+        """The field (or `tags`) that a column of a row with these holds; "" if it is dropped."""
+        if column in self._mapping:
+            return self._mapping[column]
+        if column == self._tags_column:
+            return "tags"
+        if column not in self._names:
+            left = [each for each in columns if each not in self._mapping]
+            for field, names in self._only.items():
+                if column in names and standing_for(field, names, left) == column:
+                    return field
+        return column
 
     def all_seen(self, source: str) -> None:
         """InputError for a mapped column that no row had."""
@@ -230,13 +240,16 @@ class _Columns:
         return f"{known} rename it with --map {name}={near or 'FIELD'}, or drop it with --map {name}="
 
 
-def _turn_fields(task: Task) -> dict[str, str]:
-    """What the turns of a chat hold, where the task leaves no choice."""
+def _only_fields(task: Task, mapped: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The only field that is asked and the only one that is answered, to other names of their columns."""
     names = {field.name for field in task.fields}
     asked = [f.name for f in task.fields if f.role == "input" and f.type == "text" and f.required]
     answers = [f.name for f in task.fields if f.role == "output"]
-    only = {"user": asked, "assistant": answers}
-    return {turn: fields[0] for turn, fields in only.items() if len(fields) == 1 and turn not in names}
+    return {
+        fields[0]: tuple(name for name in others if name not in names)
+        for fields, others in ((asked, ASKED), (answers, ANSWER))
+        if len(fields) == 1 and fields[0] not in mapped
+    }
 
 
 def _shown(name: str) -> str:

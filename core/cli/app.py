@@ -10,6 +10,7 @@ import io
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -30,6 +31,7 @@ from seedgate.cli import (
     reviewing,
     stack,
 )
+from seedgate.cli.output import emit_error
 from seedgate.errors import SeedgateError
 
 __all__ = ["app", "main"]
@@ -149,6 +151,7 @@ def main() -> None:
         app()
         sys.stdout.flush()
     except SeedgateError as error:
+        _tell(error.message, error.hint, error.exit_code)
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
         # The reader of a pipe went away; there is nobody left to tell.
@@ -157,9 +160,11 @@ def main() -> None:
     except OSError as error:
         # A full disk or a bad path is the machine's fault; -v shows where it was met.
         logging.getLogger(__name__).info("met here", exc_info=True)
+        what = (f"{error.filename}: " if error.filename else "") + (error.strerror or str(error))
+        hint = "mend this, then run again"
+        _tell(what, hint, 1)
         _silence_stdout()
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}: mend this, then run again", 1)
+        _fail(f"{what}: {hint}", 1)
 
 
 def _open_streams() -> None:
@@ -182,6 +187,13 @@ def _open_streams() -> None:
 def _silence_stdout() -> None:
     """What is left in its buffer would fail once more, and aloud, when the interpreter ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _tell(error: str, hint: str | None, code: int) -> None:
+    """The failure as JSON, for whoever asked for JSON; standard output may be what failed."""
+    if "--json" in sys.argv[1:]:
+        with suppress(OSError):
+            emit_error(error, hint, code)
 
 
 def _fail(message: str, code: int) -> NoReturn:

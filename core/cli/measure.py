@@ -30,6 +30,7 @@ def release(workspace: WorkspaceDir = Path(), dry_run: DryRun = False, json: Jso
 def train(
     release: Annotated[str | None, typer.Argument(help="A release [default: the newest].")] = None,
     workspace: WorkspaceDir = Path(),
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Fine-tune the base model on a release that verifies against the ledger.
@@ -37,11 +38,12 @@ def train(
     Example: seedgate train r001
     """
     from seedgate.finetune import train as run
+    from seedgate.finetune.training import plan_training
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws, progress("training", quiet=json) as on_progress:
-        model = run(ws, release, on_progress=on_progress)
-    emit(model, str(model), json_output=json)
+        done = plan_training(ws, release) if dry_run else run(ws, release, on_progress=on_progress)
+    emit(done, str(done), json_output=json)
 
 
 def evaluate(
@@ -52,6 +54,7 @@ def evaluate(
         typer.Option("--promote", help="Make it the current model if it is better than the current one."),
     ] = False,
     workspace: WorkspaceDir = Path(),
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Measure a model on the locked evaluation set, through vLLM.
@@ -65,10 +68,18 @@ def evaluate(
     from seedgate.finetune import compare, current_model
     from seedgate.finetune import evaluate as run
     from seedgate.finetune import promote as judge
+    from seedgate.finetune.evaluating import plan_evaluation
     from seedgate.workspace import Workspace
 
     if promote and model in (None, "base"):
         raise InputError("--promote needs the name of a trained model")
+    if dry_run:
+        with Workspace(workspace) as ws:
+            asked = [model, *([against] if against else []), *([current_model(ws)] if promote else [])]
+            plans = [plan_evaluation(ws, each) for each in dict.fromkeys(each or "base" for each in asked)]
+        judged = [f"would then decide whether {model} becomes the current model"] if promote else []
+        emit({"plans": plans, "promote": promote}, "\n".join([*map(str, plans), *judged]), json_output=json)
+        return
     with Workspace(workspace) as ws, progress("evaluating", quiet=json) as on_progress:
         name = None if model == "base" else model
         result = run(ws, name, on_progress=on_progress)

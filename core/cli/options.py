@@ -19,6 +19,8 @@ WorkspaceDir = Annotated[
     ),
 ]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, also of a failure.")
+]
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]

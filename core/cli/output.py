@@ -11,15 +11,29 @@ from typing import Any
 
 from seedgate.plain import as_json
 
-__all__ = ["as_json", "emit", "lines", "progress", "say", "table", "tell"]
+__all__ = ["as_json", "emit", "emit_error", "lines", "progress", "say", "table", "tell"]
 
 LINE_EVERY_S = 10.0
 """How often progress is told where there is no terminal to draw a bar on."""
 
 
+_emitted = False
+"""Whether a result was printed as JSON: nothing may follow it."""
+
+
+def emit_error(error: str, hint: str | None, exit_code: int) -> None:
+    """Prints a failure as JSON in place of a result, unless there was one."""
+    if not _emitted:
+        told = {"error": error, "hint": hint, "exit_code": exit_code}
+        sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.flush()
+
+
 def emit(report: Any, as_text: str, *, json_output: bool) -> None:
     """Prints the report as JSON, or its text for people."""
+    global _emitted
     if json_output:
+        _emitted = True
         sys.stdout.write(json.dumps(as_json(report), ensure_ascii=False, indent=2) + "\n")
     else:
         sys.stdout.write(as_text.rstrip() + "\n")

@@ -53,17 +53,22 @@ def push(
     emit(as_json(report) | {"docket": as_json(docket)}, said, json_output=json)
 
 
-def pull(workspace: WorkspaceDir = Path(), json: Json = False) -> None:
+def pull(workspace: WorkspaceDir = Path(), dry_run: DryRun = False, json: Json = False) -> None:
     """Fetch what reviewers have submitted. Drafts, discards and suggestions never count.
+
+    It ends with whether another batch is worth the experts' time, as soon as that can be said.
 
     Example: seedgate pull
     """
+    from seedgate.finetune import another_batch
     from seedgate.review import pull as run
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws, progress("pulling", quiet=json) as on_progress:
-        report = run(ws, on_progress=on_progress)
-    emit(report, str(report), json_output=json)
+        report = run(ws, on_progress=on_progress, dry_run=dry_run)
+        batch = another_batch(ws)
+    said = str(report) if batch.answer == "unknown" else f"{report}\n{batch}"
+    emit(as_json(report) | {"another_batch": as_json(batch)}, said, json_output=json)
 
 
 def adjudicate(

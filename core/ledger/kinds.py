@@ -32,6 +32,8 @@ KINDS: dict[str, str] = {
     " the stored completion was parsed and filtered again",
     "candidate.scored": "example id: {scorer, version, model, template, score}; what a scorer found by asking the"
     " model; template: hash of its own, or empty; no score: it had nothing to say",
+    "candidate.unscored": "example id: {scorer, version, model, template, attempt}; the model failed to answer about it"
+    " while it answered about others, for the so-manieth run",
     "round.opened": "round id: {round: Round, assignments: [Assignment]}; bodies: guidelines, texts shown",
     "round.scored": "round id: {order, value, scorers: {name: version}, scores: {candidate id: {scorer: number}},"
     " values: {candidate id: number}}; what the order rested on, and how values were made; appended with its round",

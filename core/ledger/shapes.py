@@ -28,6 +28,7 @@ SHAPES: dict[str, dict[str, type]] = {
     "candidate.dropped": {"filter": str, "reason": str},
     "candidate.replayed": {"filter": str, "reason": str},
     "candidate.scored": {"scorer": str, "version": int, "model": str, "template": str},
+    "candidate.unscored": {"scorer": str, "version": int, "model": str, "template": str, "attempt": int},
     "round.opened": {"round": dict, "assignments": list},
     "round.scored": {"scorers": dict, "scores": dict, "values": dict},
     "rereview.drawn": {"joined": str, "rows": list},

@@ -20,6 +20,7 @@ import stamina
 from seedgate.errors import ServiceError
 from seedgate.generator.clients.base import Completion, ModelInfo, Request
 from seedgate.generator.clients.endpoints import Endpoint, EndpointPool
+from seedgate.generator.clients.pools import Pools
 from seedgate.generator.clients.room import MOST, Room, queue_of
 from seedgate.generator.clients.wire import (
     EndpointError,
@@ -83,9 +84,7 @@ class ServerClient:
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(timeout_s, connect=PROBE_TIMEOUT_S, pool=None),
-            limits=httpx.Limits(
-                max_connections=(MOST if adapts else connections) + len(urls), max_keepalive_connections=None
-            ),
+            transport=Pools((MOST if adapts else connections) + len(urls)),
             mounts=dict.fromkeys(LOOPBACK),  # a proxy in the environment is not for this machine's servers
         )
 

@@ -19,7 +19,7 @@ from seedgate.generator.filters.length import LengthFilter
 from seedgate.generator.filters.near import NearFilter
 from seedgate.generator.filters.personal import PersonalFilter
 from seedgate.generator.filters.schema import SchemaFilter
-from seedgate.generator.filters.semantic import SemanticFilter
+from seedgate.generator.filters.semantic import SemanticFilter, repetition_cosine
 from seedgate.ledger import Event, Ledger
 from seedgate.records import Example
 from seedgate.seeds import Baseline, LeakCheck, Meanings, baseline
@@ -60,9 +60,8 @@ class FilterChain:
         threshold = ws.config.policy.near_duplicate
         exact, near = ExactFilter(), NearFilter(ws.task, threshold)
         leaks = LeakCheck.for_workspace(ws, base.evaluation)
-        semantic = SemanticFilter(
-            leaks.meanings or Meanings.for_workspace(ws), ws.config.generation.semantic_duplicate
-        )
+        meanings = leaks.meanings or Meanings.for_workspace(ws)
+        semantic = SemanticFilter(meanings, repetition_cosine(ws, base.seeds.values(), meanings))
         semantic.load(ws, _remember(ws.ledger, exact, near))
         seeds = base.seeds.values()
         filters: list[Filter] = [

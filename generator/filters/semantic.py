@@ -1,4 +1,9 @@
-"""Drops texts that say what a seed or an earlier candidate says, in whatever words."""
+"""Drops texts that say what a seed or an earlier candidate says, in whatever words.
+
+From which cosine on differs from task to task, as for leaks (`seedgate.seeds.leakage`): questions to a bank are more
+like each other than problems of arithmetic. So it is what one seed in a hundred reaches with another seed, which
+people wrote as different ones. The workspace's first run measures and records it, so that it does not drift.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +13,46 @@ from typing import TYPE_CHECKING
 from seedgate.generator.filters.base import Drop
 from seedgate.records import Example
 from seedgate.seeds import MeaningIndex, Meanings
-from seedgate.seeds.meaning_index import CLOSE, products
+from seedgate.seeds.meaning_index import CLOSE, nearest_other, products
 from seedgate.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["SemanticFilter"]
+__all__ = ["MEASURED", "SemanticFilter", "cosine_of", "measured_cosine", "repetition_cosine"]
+
+MEASURED = "semantic_duplicate_measured"
+"""Name of the measured cosine among the settings in `run.started`."""
+
+LEVEL = 0.01
+LEAST, MOST = 0.85, 0.97
+"""Where the measured cosine is held: see benchmarks/duplicates.py."""
+UNMEASURED, LEAST_SEEDS = 0.95, 100
+"""What holds where there are fewer seeds than that, which say little about how alike different texts are."""
+
+
+def repetition_cosine(ws: Workspace, seeds: Iterable[Example], meanings: Meanings) -> float:
+    """The cosine from which a text is a repetition: the configured one, else that of the first run, else measured."""
+    given: float = ws.config.generation.semantic_duplicate
+    return given or measured_cosine(ws, seeds, meanings)
+
+
+def measured_cosine(ws: Workspace, seeds: Iterable[Example], meanings: Meanings) -> float:
+    """As the first run recorded it; before that, of these seeds."""
+    for event in ws.ledger.events("run.started"):
+        if MEASURED in event.payload["settings"]:
+            return float(event.payload["settings"][MEASURED])
+    rows = list(seeds)
+    if len(rows) < LEAST_SEEDS:
+        return UNMEASURED
+    return round(cosine_of(meanings.vectors(rows)), 3)
+
+
+def cosine_of(vectors: NDArray[np.float32]) -> float:
+    """What one in a hundred of these reaches with another of them, shape [rows, width], within bounds."""
+    nearest: list[float] = sorted(nearest_other(vectors).tolist(), reverse=True)
+    return min(max(nearest[int(LEVEL * len(nearest))], LEAST), MOST)
 
 
 class SemanticFilter:
@@ -23,7 +60,7 @@ class SemanticFilter:
 
     Args:
         meanings: Where vectors come from.
-        threshold: The cosine from which a text is a repetition: `[generation] semantic_duplicate`.
+        threshold: The cosine from which a text is a repetition.
     """
 
     name = "semantic"

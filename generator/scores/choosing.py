@@ -70,7 +70,7 @@ class ModelScores:
             return Asked()
         meanings = Meanings.for_workspace(self._ws)
         setting = self._setting(meanings)
-        wanted: dict[Mark, tuple[ModelScorer, list[str]]] = {
+        wanted: dict[Mark, tuple[ModelScorer, dict[str, int]]] = {
             mark: (MODEL_SCORERS[mark.scorer](setting), ids) for mark, ids in missing.items()
         }
         return await ask_scores(

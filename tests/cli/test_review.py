@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from seedgate.cli.app import app
 from seedgate.cli.reviewing import review_text
+from seedgate.finetune import another_batch
 from seedgate.review import push
 from seedgate.review.status import DatasetStatus, ReviewerStatus, ReviewStatus
 from seedgate.workspace import Workspace
@@ -41,6 +43,49 @@ class TestTheEstimate:
 
     def test_is_nothing_when_nothing_is_left(self) -> None:
         assert standing(reviewer("anna", 0, None)).done_in_s == 0.0
+
+
+class TestPull:
+    @pytest.fixture
+    def answered(
+        self,
+        make_workspace: Callable[..., Workspace],
+        add_candidates: Callable[..., list[str]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Iterator[Workspace]:
+        """A workspace with one answer that was not fetched."""
+        with FakeArgilla().serve() as server:
+            monkeypatch.setenv("SEEDGATE_ARGILLA_URL", server.url)
+            monkeypatch.setenv("SEEDGATE_ARGILLA_API_KEY", OWNER_KEY)
+            ws = make_workspace(reviewers=("anna",))
+            add_candidates(ws, {"Where is my bicycle pump now?": "delivery"})
+            push(ws, cycle=1)
+            with Reviewer(ws, "anna") as anna:
+                anna.answer("Where is my bicycle pump now?", "approve")
+            yield ws
+
+    def told(self, ws: Workspace, *arguments: str) -> str:
+        command = ["pull", *arguments, "-w", str(ws.root)]
+        return CliRunner().invoke(app, command, catch_exceptions=False).stdout
+
+    def test_a_dry_run_says_what_is_new_and_writes_nothing(self, answered: Workspace) -> None:
+        head = answered.ledger.head()
+        assert self.told(answered, "--dry-run").startswith("would record 1 new verdicts (1 approve)")
+        assert answered.ledger.head() == head
+        assert self.told(answered).startswith("1 new verdicts (1 approve)")
+        assert self.told(answered, "--dry-run").startswith("would record 0 new verdicts")
+
+    def test_ends_with_whether_another_batch_is_worth_it_once_that_can_be_said(
+        self, answered: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert len(self.told(answered).splitlines()) == 1
+        found = json.loads(self.told(answered, "--json"))
+        assert (found["recorded"], found["another_batch"]["answer"]) == (0, "unknown")
+        over = replace(another_batch(answered), answer="no longer worth it", why="too little is new")
+        monkeypatch.setattr("seedgate.finetune.another_batch", lambda ws: over)
+        assert self.told(answered).splitlines()[1:] == [
+            "another batch is no longer worth it: too little is new"
+        ]
 
 
 def test_conflicts_are_named_and_many_are_cut_short() -> None:

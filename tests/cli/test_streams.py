@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,21 @@ def test_with_standard_error_closed_the_exit_code_still_tells(tiny_workspace: Wo
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
     assert shell("seedgate audit 2>&- >&- <&-", cwd=tiny_workspace.root).returncode == 0
     assert list(tiny_workspace.ledger.verify()) == []
+
+
+def test_whoever_asks_for_json_gets_a_failure_as_json_as_well(tiny_workspace: Workspace) -> None:
+    done = shell("seedgate trace zz --json", cwd=tiny_workspace.root)
+    told = json.loads(done.stdout)
+    assert told.keys() == {"error", "hint", "exit_code"}
+    assert (done.returncode, told["exit_code"]) == (2, 2)
+    assert done.stderr == f"seedgate: {told['error']}: {told['hint']}\n"
+
+
+def test_a_failure_after_the_result_adds_nothing_to_it(tiny_workspace: Workspace) -> None:
+    done = shell("seedgate audit --json --expect-head 00", cwd=tiny_workspace.root)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["faults"]
+    assert done.stderr.startswith("seedgate: audit found")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")

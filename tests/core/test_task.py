@@ -1,5 +1,6 @@
 """The Task: one declaration, and everything that is derived from it."""
 
+import json
 from typing import Annotated, Any, Literal
 
 import jsonschema
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from pydantic import Field as ModelField
 
 from seedgate.errors import ConfigError, InputError
+from seedgate.json_schema import check
 from seedgate.task import Field, Input, Output, Task, fill
 
 TOPICS = {"preset": "classification", "name": "topics", "labels": ["bug", "billing"]}
@@ -451,9 +453,66 @@ class Unmarked(BaseModel):
     text: str
 
 
-class Number(BaseModel):
+class Rated(BaseModel):
+    """Rate a review."""
+
     text: Annotated[str, Input]
-    score: Annotated[int, Output]
+    stars: Annotated[int, Output, ModelField(ge=1, le=5)]
+    price: Annotated[float, Output]
+    again: Annotated[bool, Output]
+
+
+RATED = Task.from_class(Rated, name="rated")
+a_number = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
+
+
+@given(st.integers(1, 5), a_number, st.booleans())
+def test_numbers_and_truth_are_json_of_one_value_and_come_back_as_they_were(
+    stars: int, price: float, again: bool
+) -> None:
+    values = {"stars": stars, "price": price, "again": again}
+    fields = RATED.validate_fields({"text": "Good.", **values})
+    assert all(isinstance(fields[name], str) for name in values)
+    assert RATED.validate_fields(fields) == fields  # as a correction, and a row of the ledger, has them
+    assert {name: RATED.field(name).value(fields[name]) for name in values} == values
+    assert RATED.completion(fields).splitlines()[::2] == [str(stars), json.dumps(again)]
+    assert RATED.score(fields, RATED.completion(fields)) == 1
+    check(RATED.json_schema(fixed=["text"]), values)
+
+
+def test_a_single_number_is_scored_as_a_value() -> None:
+    class Stars(BaseModel):
+        """Rate a review."""
+
+        text: Annotated[str, Input]
+        stars: Annotated[int, Output]
+
+    task = Task.from_class(Stars, name="stars")
+    fields = task.validate_fields({"text": "Good.", "stars": 4.0})
+    assert (fields["stars"], task.metric) == ("4", "field_f1")
+    assert [task.score(fields, answer) for answer in ("4", " 4.0 ", "5", "four")] == [1, 1, 0, 0]
+    assert task.exact(fields, "4.0")
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"stars": 6}, "field 'stars': 6, but maximum is 5"),
+        ({"stars": True}, "field 'stars': true is no integer"),
+        ({"stars": 2.5}, "field 'stars': 2.5 is no integer"),
+        ({"stars": "many"}, "field 'stars': no valid JSON"),
+        ({"again": 1}, "field 'again': 1 is no boolean"),
+        ({"price": None}, "field 'price': null is no number"),
+    ],
+)
+def test_a_number_that_does_not_fit_is_refused(values: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        RATED.validate_fields({"text": "x", "stars": 1, "price": 1, "again": True} | values)
+
+
+class Above(BaseModel):
+    text: Annotated[str, Input]
+    score: Annotated[int, Output, ModelField(gt=0)]
 
 
 class Strings(BaseModel):
@@ -466,7 +525,7 @@ class Strings(BaseModel):
     [
         (Unmarked, "field 'text': mark it with exactly one of"),
         (Dated, "schema, day: keyword 'pattern' is not supported"),
-        (Number, "field 'score': int is not supported"),
+        (Above, "schema, the top: keyword 'exclusiveMinimum' is not supported"),
         (Strings, r"field 'words': list\[str\] is not supported"),
     ],
 )

@@ -71,6 +71,7 @@ class FakeVllm:
         self.metrics: str | None = None
         self._faults: deque[str] = deque()
         self._always: str | None = None
+        self._when = ""
         self._in_flight = 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -98,9 +99,9 @@ class FakeVllm:
         """
         self._faults.extend(faults)
 
-    def always(self, fault: str | None) -> None:
-        """Every completion request gets this, until told otherwise."""
-        self._always = fault
+    def always(self, fault: str | None, when: str = "") -> None:
+        """Every completion request gets this, until told otherwise; or those that have a text in them."""
+        self._always, self._when = fault, when
 
     def stop(self) -> None:
         """Stops listening and breaks every open connection, as a killed process does."""
@@ -136,7 +137,8 @@ class FakeVllm:
             self._in_flight += 1
             self.peak = max(self.peak, self._in_flight)
             self.in_flight_samples.append(self._in_flight)
-            return self._faults.popleft() if self._faults else self._always
+            always = self._always if self._when in json.dumps(body, ensure_ascii=False) else None
+            return self._faults.popleft() if self._faults else always
 
     def end(self) -> None:
         """The request of a `begin` is over."""

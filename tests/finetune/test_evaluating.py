@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from seedgate.cli.app import app
 from seedgate.errors import InputError, RefusedError, ServiceError
 from seedgate.finetune import compare, evaluate, release, train
+from seedgate.finetune.evaluating import plan_evaluation
 from seedgate.ledger import NewEvent
 from seedgate.records import Example
 from seedgate.workspace import Workspace
@@ -61,6 +64,26 @@ def trained(
     release(ws)
     train(ws, output_name="mine")
     return ws
+
+
+def test_a_dry_run_says_what_would_be_asked_and_is_no_look(server: AdapterServer, trained: Workspace) -> None:
+    def told(*arguments: str) -> list[str]:
+        command = ["eval", *arguments, "--dry-run", "-w", str(trained.root)]
+        return CliRunner().invoke(app, command, catch_exceptions=False).stdout.splitlines()
+
+    before = evaluate(trained)
+    head, sent = trained.ledger.head(), len(server.bodies)
+    assert told() == [f"measured before: {before}"]
+    rows = len(TRUTH)
+    would = f"would ask mine about {rows} rows of the locked set, a look that is recorded"
+    assert told("mine", "--against", "base", "--promote") == [
+        would,
+        f"measured before: {before}",
+        "would then decide whether mine becomes the current model",
+    ]
+    assert (trained.ledger.head(), len(server.bodies)) == (head, sent)
+    with pytest.raises(InputError, match="no model called 'other'"):
+        plan_evaluation(trained, "other")
 
 
 class TestTheBaseModel:

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from seedgate.cli.app import app
 from seedgate.errors import BusyError, InputError, RefusedError
 from seedgate.finetune import merge, release, train, trained_model
+from seedgate.finetune.training import plan_training
 from seedgate.workspace import Workspace
 from tests.finetune.models import tiny_llama, tiny_tokenizer
 from tests.finetune.reviewing import TEXTS, Reviewing
@@ -51,6 +54,18 @@ def test_an_adapter_is_trained_saved_and_recorded(trainable: Workspace) -> None:
     assert (event.payload["release"], event.payload["manifest_hash"]) == ("r001", manifest_hash)
     assert event.payload["path"] == f"models/{model.name}"
     assert json.loads((model.path / "model.json").read_text()) == event.payload
+
+
+def test_a_dry_run_says_what_would_be_trained_and_changes_nothing(trainable: Workspace) -> None:
+    head = trainable.ledger.head()
+    shown = CliRunner().invoke(app, ["train", "--dry-run", "-w", str(trainable.root)], catch_exceptions=False)
+    plan = plan_training(trainable)
+    assert shown.stdout.strip() == str(plan)
+    assert str(plan).startswith(f"would train {plan.name}: ")
+    assert "16 rows of release r001 (lora, " in str(plan)
+    assert (trainable.ledger.head(), list(trainable.root.glob("models/*"))) == (head, [])
+    assert train(trainable).name == plan.name
+    assert str(plan_training(trainable)) == f"model {plan.name} was trained before, on release r001"
 
 
 def test_the_card_names_what_it_was_trained_on(trainable: Workspace) -> None:

@@ -407,6 +407,39 @@ class TestTrouble:
             assert (report.scored, report.warnings) == ({"self_consistency": 2}, ())
             assert len(scores(ws)) == len(made(ws))
 
+    def test_a_candidate_that_always_fails_is_asked_about_in_three_runs(
+        self, fake: FakeVllm, ready: Callable[..., Workspace]
+    ) -> None:
+        ws = ready(fake)
+        generate(ws, candidates=10, cycle=1)
+        with turned_on(ws, "self_consistency") as ws:
+            cursed = ws.ledger.body(made(ws)[3])["text"]
+            fake.always("400", when=cursed)
+            for attempt in (1, 2, 3):
+                report = generate(ws, candidates=10, cycle=1)
+                (failed,) = list(ws.ledger.events("candidate.unscored"))[attempt - 1 :]
+                assert (failed.subject, failed.payload["attempt"]) == (made(ws)[3], attempt)
+                (warning,) = report.warnings
+                assert ("1 candidates have none" in warning) == (attempt < 3)
+                assert ("1 candidates go without, the model failed 3 times" in warning) == (attempt == 3)
+            assert len(scores(ws)) == len(made(ws)) - 1
+            sent = len(fake.bodies)
+            assert generate(ws, candidates=10, cycle=1).warnings == ()
+            assert len(fake.bodies) == sent
+            assert list(ws.ledger.verify()) == []
+
+    def test_failures_of_a_server_that_answers_nobody_are_not_counted(
+        self, workspace: Workspace, fake: FakeVllm
+    ) -> None:
+        generate(workspace, candidates=60, cycle=1)
+        with turned_on(workspace, "self_consistency") as ws:
+            fake.always("400")
+            for _ in range(4):
+                generate(ws, candidates=60, cycle=1)
+            assert ws.ledger.count("candidate.unscored") == 0
+            fake.always(None)
+            assert generate(ws, candidates=60, cycle=1).scored == {"self_consistency": len(made(ws))}
+
     def test_a_scorer_that_fails_again_and_again_is_given_up_for_the_run(
         self, workspace: Workspace, fake: FakeVllm
     ) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from seedgate.canonical import content_hash
 from seedgate.records import Example
@@ -17,7 +19,7 @@ from seedgate.review.record_view import dataset_spec, record_fields, seen_hash, 
 from seedgate.review.visible import show
 from seedgate.seeds import output_of, text_of
 from seedgate.shown import Message
-from seedgate.task import Task
+from seedgate.task import Input, Output, Task
 from tests.core.test_shown import JSON, chats
 
 SCHEMA = {"total": "number", "buyer": "string?", "seller": "string?", "paid": "boolean?"}
@@ -152,6 +154,41 @@ def test_answers_are_compared_by_value_and_inputs_by_what_is_asked() -> None:
     )
     assert text_of(TALKS, told) == text_of(TALKS, TALK) == "Is it 3?"
     assert output_of(TALKS, told) == output_of(TALKS, TALK)
+
+
+class Rated(BaseModel):
+    """Rate a review."""
+
+    text: Annotated[str, Input]
+    price: Annotated[float, Output]
+    again: Annotated[bool, Output]
+
+
+RATED = Task.from_class(Rated, name="rated")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+def test_any_number_is_seen_in_full_comes_back_unchanged_and_can_be_corrected(
+    price: float, again: bool
+) -> None:
+    fields = RATED.validate_fields({"text": "Good.", "price": price, "again": again})
+    stored = {name: show(text) for name, text in record_fields(RATED, fields, None).items()}
+    assert seen_hash(RATED, fields, stored) == Example(fields=fields).id
+    assert read_answer(RATED, fields, page(RATED, fields, decision="approve")).corrected == fields
+    edited = page(RATED, fields, decision="edit", corrected_again=json.dumps(not again))
+    assert read_answer(RATED, fields, edited).corrected == fields | {"again": json.dumps(not again)}
+    wrong = read_answer(RATED, fields, page(RATED, fields, decision="edit", corrected_again="perhaps"))
+    assert (wrong.corrected, "no valid JSON" in str(wrong.problem)) == (None, True)
+
+
+def test_a_number_that_the_text_says_is_made_wrong_by_another_one() -> None:
+    one, two = (
+        RATED.validate_fields({"text": f"I paid {n} for it.", "price": n, "again": True}) for n in (12, 30)
+    )
+    made = corrupt(RATED, Source("one", one), [Source("two", two)], random.Random(1))
+    assert made is not None
+    assert made.fields["price"] != "12"
+    assert made.fields | {"price": "12"} == one
 
 
 # -- controls ----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import random
 import string
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -190,3 +191,17 @@ def test_a_lookup_compares_with_few_texts_whatever_the_index_holds(monkeypatch: 
         template.nearest(text)
         template.add(str(number), text)
     assert compared <= 800 * near.MOST_COMPARED
+
+
+def test_an_index_needs_less_than_a_kilobyte_a_text() -> None:
+    chance = random.Random(3)
+    texts = [sentence(chance) for _ in range(4000)]
+    tracemalloc.start()
+    try:
+        index = NearIndex(0.7)
+        for text in texts:
+            index.add("key", text)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held / len(texts) < 1000

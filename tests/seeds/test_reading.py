@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedgate.errors import InputError
-from seedgate.seeds import column_values, read_examples
-from seedgate.task import Task
+from seedgate.seeds import column_uses, column_values, json_values, read_examples
+from seedgate.task import Field, Task
 
 TASK = Task.from_config({"preset": "classification", "name": "t", "labels": ["bug", "billing"]})
 ALPACA = Task.from_config({"preset": "instruction", "name": "t"})
@@ -198,6 +198,49 @@ def test_columns_are_renamed_and_dropped(tmp_path: Path) -> None:
     (example,) = read_examples(source, TASK, mapping=mapping, tags_column="kind")
     assert example.fields == {"text": "Hi", "label": "bug"}
     assert example.tags == ("edge",)
+
+
+BILLS = Task.from_config({"preset": "extraction", "name": "t", "schema": {"total": "number"}})
+
+
+@pytest.mark.parametrize("answer", ["data", "output", "response", "completion", "answer", "target"])
+@pytest.mark.parametrize("asked", ["text", "input"])
+def test_the_only_answer_and_the_only_question_may_go_by_other_names(
+    tmp_path: Path, asked: str, answer: str
+) -> None:
+    source = write(tmp_path, json.dumps({asked: "Tea, 4.", answer: {"total": 4}}))
+    (example,) = read_examples(source, BILLS)
+    assert BILLS.field("data").value(example.fields["data"]) == {"total": 4}
+    assert [(use.column, use.field) for use in column_uses(source, BILLS)] == [
+        (asked, "text"),
+        (answer, "data"),
+    ]
+    assert json_values(source, "data") == [{"total": 4}]
+
+
+@pytest.mark.parametrize(
+    ("row", "mapping", "unknown"),
+    [
+        ({"text": "x", "output": "bug", "answer": "bug"}, {}, "output"),  # which one?
+        ({"text": "x", "label": "bug", "answer": "bug"}, {}, "answer"),
+        ({"text": "x", "kind": "bug", "answer": "bug"}, {"kind": "label"}, "answer"),
+    ],
+)
+def test_a_name_that_leaves_a_choice_is_not_guessed_at(
+    tmp_path: Path, row: dict[str, str], mapping: dict[str, str], unknown: str
+) -> None:
+    assert f"unknown field '{unknown}'" in complaint(write(tmp_path, json.dumps(row)), mapping=mapping)
+
+
+def test_of_two_such_names_one_can_be_left_out(tmp_path: Path) -> None:
+    source = write(tmp_path, json.dumps({"text": "x", "output": "bug", "answer": "no"}))
+    (example,) = read_examples(source, TASK, mapping={"answer": ""})
+    assert example.fields["label"] == "bug"
+
+
+def test_where_there_are_two_answers_none_goes_by_another_name(tmp_path: Path) -> None:
+    two = TAGGED.model_copy(update={"fields": (*TAGGED.fields, Field(name="why", role="output"))})
+    assert "unknown field 'output'" in complaint(write(tmp_path, '{"text": "x", "output": "a"}'), two)
 
 
 @pytest.mark.parametrize(
