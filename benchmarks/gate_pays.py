@@ -1,14 +1,14 @@
 """Does the gate pay? The arms of `seedgate ablate` on banking77, with a reviewer whose error rate is known.
 
-Candidates are what SmolLM2-135M wrote for 200 seeds (see `parts/completions.py`). The reviewer is SIMULATED: it knows the gold
-training rows by the oracle of `queue_quality.py` (whose own error comes on top and is printed) and is wrong at a given
-rate, both ways. It decides a number of candidates in a random order; `gated` gets what it approved, the other arms get
-what there would be without it. `noise` gives a share of the candidates another label before review.
+Candidates are what SmolLM2-135M wrote for 200 seeds (see `parts/completions.py`). The reviewer is SIMULATED: it knows
+the gold training rows by the oracle of `queue_quality.py` (whose own error comes on top and is printed) and is wrong
+at a given rate, both ways. It decides a number of candidates in a random order; `gated` gets what it approved, the
+other arms get what there would be without it. `noise` gives a share of the candidates another label before review.
 
-The student is the cheap one of `ablate` (embeddings and logistic regression), fitted until it stands still and measured on
-the gold test rows. It is not SmolLM2: what rows do to a model that is fine-tuned on them may differ. A repetition draws the
-queue, the reviewer's errors and the noise anew, not the seeds. Differences are paired by repetition and test row, with the
-intervals of `seedgate.finetune.effects`.
+The student is the cheap one of `ablate` (embeddings and logistic regression), fitted until it stands still and
+measured on the gold test rows. It is not SmolLM2: what rows do to a model that is fine-tuned on them may differ. A
+repetition draws the queue, the reviewer's errors and the noise anew, not the seeds. Differences are paired by
+repetition and test row, with the intervals of `seedgate.finetune.effects`.
 """
 
 from __future__ import annotations
