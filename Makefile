@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-CODE := core seeds generator review finetune tests benchmarks docs
+CODE := core seeds generator review finetune tests benchmarks docs examples
 ROOMS := seeds generator review finetune
 LINKS := build/typecheck/seedgate
 export PYTHON

@@ -249,7 +249,11 @@ class CycleConfig(_Table):
 
     baseline: bool = True  # train and measure the seeds alone before the first generation
     train: bool = True
-    max_cycles: int = Field(0, ge=0)  # 0: no limit
+    # Budgets over all cycles, looked at before a cycle begins; 0: no limit.
+    max_cycles: int = Field(0, ge=0)
+    max_requests: int = Field(0, ge=0)
+    max_generate_s: float = Field(0, ge=0)
+    max_reviewer_minutes: float = Field(0, ge=0)
 
 
 class Config(_Table):

@@ -14,16 +14,28 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from seedgate.errors import BusyError, RefusedError, WaitingError
 from seedgate.ledger import NewEvent
 from seedgate.workspace import Workspace
 
-__all__ = ["CycleState", "Step", "begin_cycle", "cycle_state", "next_step", "run_step", "steps"]
+__all__ = [
+    "CycleState",
+    "Step",
+    "begin_cycle",
+    "budget_spent",
+    "cycle_state",
+    "next_step",
+    "plan",
+    "run_step",
+    "steps",
+]
 
 StepName = Literal["start", "generate", "push", "review", "release", "train", "evaluate", "promote", "finish"]
 """`review` is the step that only people can do."""
+
+ORDER: tuple[StepName, ...] = get_args(StepName)
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +109,7 @@ def begin_cycle(ws: Workspace, *, simulated: bool = False, dry_run: bool = False
 
 
 def next_step(ws: Workspace) -> Step | None:
-    """What can or must be done next; None when `[cycle] max_cycles` have been finished.
+    """What can or must be done next; None when a budget of `[cycle]` is spent and nothing is half done.
 
     Raises:
         RefusedError: Seeds are not verified, or the evaluation set is not locked.
@@ -110,12 +122,56 @@ def next_step(ws: Workspace) -> Step | None:
         step = _measured(ws, state.number) if state.number or ws.config.cycle.baseline else None
         if step is not None:
             return step
-        if ws.config.cycle.max_cycles and state.number >= ws.config.cycle.max_cycles:
-            return None
-        return Step("start", state.number + 1)
+        return None if budget_spent(ws) else Step("start", state.number + 1)
     if not _generated(ws, state):
         return Step("generate", state.number)
     return _reviewing(ws, state) or _measured(ws, state.number) or Step("finish", state.number)
+
+
+def budget_spent(ws: Workspace) -> str | None:
+    """Which budget of `[cycle]` is spent, in words; None if there is something left of each.
+
+    They are looked at before a cycle begins: what has begun is finished, so the last cycle may go over.
+    """
+    most = ws.config.cycle
+    budgets: tuple[tuple[str, float, Callable[[], float]], ...] = (
+        ("max_cycles", most.max_cycles, lambda: cycle_state(ws).number),
+        ("max_requests", most.max_requests, lambda: ws.ledger.count("request.completed")),
+        ("max_generate_s", most.max_generate_s, lambda: _generating_s(ws)),
+        ("max_reviewer_minutes", most.max_reviewer_minutes, lambda: _reviewer_minutes(ws)),
+    )
+    for name, limit, used in budgets:
+        if limit and (spent := used()) >= limit:
+            return f"[cycle] {name} = {limit:g} is spent ({spent:.4g})"
+    return None
+
+
+def plan(ws: Workspace) -> list[str]:
+    """The steps from the next one to the end of its cycle, in words; empty if there is nothing to do.
+
+    Raises:
+        RefusedError: As for `next_step`.
+    """
+    step = next_step(ws)
+    if step is None:
+        return []
+    ahead = ORDER[ORDER.index(step.name) + 1 :]
+    if step.cycle == 0:  # the baseline is released, trained and measured, and that is all
+        ahead = tuple(name for name in ahead if name != "finish")
+    if not ws.config.cycle.train:
+        ahead = tuple(name for name in ahead if name not in ("train", "evaluate", "promote"))
+    said = {"generate": f"generate {cycle_state(ws).target} candidates", "review": "review (people)"}
+    return [str(step), *(said.get(name, name) for name in ahead)]
+
+
+def _generating_s(ws: Workspace) -> float:
+    return sum(float(event.payload.get("seconds", 0)) for event in ws.ledger.events("run.finished"))
+
+
+def _reviewer_minutes(ws: Workspace) -> float:
+    from seedgate.review import reviewed
+
+    return sum(each.seconds for each in reviewed(ws).decided if each.seconds is not None) / 60
 
 
 def _generated(ws: Workspace, state: CycleState) -> bool:

@@ -41,15 +41,19 @@ def cycle(
 
     Example: seedgate cycle; echo $?
     """
-    from seedgate.cycle import cycle_state, next_step, steps
+    from seedgate.cycle import budget_spent, cycle_state, next_step, plan, steps
     from seedgate.finetune import another_batch
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws:
         if dry_run:
-            step = next_step(ws)
-            emit({"next": str(step) if step else None}, f"next: {step or 'nothing'}", json_output=json)
+            step, ahead, spent = next_step(ws), plan(ws), budget_spent(ws)
+            text = f"next: {step or 'nothing'}" + (f"\nplan: {' -> '.join(ahead)}" if ahead else "")
+            data = {"next": str(step) if step else None, "plan": ahead, "spent": spent}
+            emit(data, f"{text}\n{spent}" if spent and not ahead else text, json_output=json)
             return
+        if not json and (ahead := plan(ws)):
+            say(f"plan: {' -> '.join(ahead)}")
         state = cycle_state(ws)
         last = cycles or (state.number if state.running else state.number + 1)
         done: list[dict[str, Any]] = []
@@ -63,7 +67,12 @@ def cycle(
         number, batch, page = cycle_state(ws).number, another_batch(ws), _page(ws)
         shown = f"{page} shows what it brought" if page else "`seedgate report` shows what it brought"
         data = {"done": done, "another_batch": batch, "page": page}
-        emit(data, f"cycle {number} is finished; {batch}\n{shown}", json_output=json)
+        spent = budget_spent(ws)
+        emit(
+            {**data, "spent": spent},
+            "\n".join(filter(None, (f"cycle {number} is finished; {batch}", spent, shown))),
+            json_output=json,
+        )
 
 
 def _page(ws: Workspace) -> Path | None:
