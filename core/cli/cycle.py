@@ -49,8 +49,8 @@ def cycle(
         if dry_run:
             step, ahead, spent = next_step(ws), plan(ws), budget_spent(ws)
             text = f"next: {step or 'nothing'}" + (f"\nplan: {' -> '.join(ahead)}" if ahead else "")
-            data = {"next": str(step) if step else None, "plan": ahead, "spent": spent}
-            emit(data, f"{text}\n{spent}" if spent and not ahead else text, json_output=json)
+            text += f"\n{spent}" if spent and not ahead else ""
+            emit({"next": str(step) if step else None, "plan": ahead, "spent": spent}, text, json_output=json)
             return
         if not json and (ahead := plan(ws)):
             say(f"plan: {' -> '.join(ahead)}")
@@ -66,13 +66,10 @@ def cycle(
                 say(f"  {result}")
         number, batch, page = cycle_state(ws).number, another_batch(ws), _page(ws)
         shown = f"{page} shows what it brought" if page else "`seedgate report` shows what it brought"
-        data = {"done": done, "another_batch": batch, "page": page}
         spent = budget_spent(ws)
-        emit(
-            {**data, "spent": spent},
-            "\n".join(filter(None, (f"cycle {number} is finished; {batch}", spent, shown))),
-            json_output=json,
-        )
+        text = "\n".join(filter(None, (f"cycle {number} is finished; {batch}", spent, shown)))
+        data = {"done": done, "another_batch": batch, "page": page, "spent": spent}
+        emit(data, text, json_output=json)
 
 
 def _page(ws: Workspace) -> Path | None:
