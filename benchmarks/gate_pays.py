@@ -167,7 +167,7 @@ def main() -> None:
     result: dict[str, Any] = {"name": "gate_pays", **settings}
     for labels in args.labels:
         started = time.process_time()
-        material = Material(Path(folder), data, labels, args.candidates)
+        material = Material(Path(folder) / f"bank{labels}", data, labels, args.candidates)
         print(
             f"{labels} labels, {len(material.seeds)} seeds, {len(material.candidates)} candidates, "
             f"{len(material.test)} test rows, {repetitions} repetitions, {args.budget} decisions; oracle "
