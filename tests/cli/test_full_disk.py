@@ -5,6 +5,7 @@ The disk is a tmpfs of a few megabytes, which root can mount; without that the t
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -77,7 +78,11 @@ def seedgate(ws: Workspace, *command: str) -> subprocess.CompletedProcess[str]:
 def fails_in_one_line(ws: Workspace, *command: str) -> None:
     done = seedgate(ws, *command)
     assert done.returncode == 1, done.stderr
-    assert done.stdout == ""
+    said = json.loads(done.stdout)
+    assert (said["exit_code"], f"{said['error']}: {said['hint']}") == (
+        1,
+        done.stderr.removeprefix("seedgate: ").strip(),
+    )
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert done.stderr.startswith("seedgate: ")
     assert "full" in done.stderr or "No space left on device" in done.stderr
