@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import sys
 import time
@@ -30,6 +29,7 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from parts.completions import folders
 from queue_quality import Material, label
 
 from seedgate.finetune.effects import Effect, gain_of, mean_of
@@ -155,19 +155,17 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=2000)
     parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
     args = parser.parse_args()
-    given = args.data or os.environ.get("SEEDGATE_DATA")
-    data = Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
-    folder = args.pool or os.environ.get("SEEDGATE_POOL")
-    if folder is None or not (data / "banking77" / "train.jsonl").is_file():
-        skipped = f"give --pool, and --data with banking77 (not in {data})"
-        print(json.dumps({"name": "gate_pays", "skipped": skipped}))
+    found = folders(args.pool, args.data)
+    if isinstance(found, str):
+        print(json.dumps({"name": "gate_pays", "skipped": found}))
         return
+    folder, data = found
     repetitions = args.repetitions or (2 if args.quick else 5)
     settings = {"repetitions": repetitions, "budget": args.budget, "student": "embeddings"}
     result: dict[str, Any] = {"name": "gate_pays", **settings}
     for labels in args.labels:
         started = time.process_time()
-        material = Material(Path(folder) / f"bank{labels}", data, labels, args.candidates)
+        material = Material(folder / f"bank{labels}", data, labels, args.candidates)
         print(
             f"{labels} labels, {len(material.seeds)} seeds, {len(material.candidates)} candidates, "
             f"{len(material.test)} test rows, {repetitions} repetitions, {args.budget} decisions; oracle "

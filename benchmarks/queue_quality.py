@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import sys
 import time
@@ -36,7 +35,7 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from parts.completions import banking77, pool
+from parts.completions import banking77, folders, pool
 from queue_order import distance, distinct_2, paired, spread
 
 from seedgate.generator.scores import Pool, Scores, score
@@ -251,24 +250,16 @@ def main() -> None:
     parser.add_argument("--candidates", type=int, default=2000)
     parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
     args = parser.parse_args()
-    given = args.data or os.environ.get("SEEDGATE_DATA")
-    data = Path(given) if given else Path(__file__).parents[2] / "shared" / "data"
-    folder = args.pool or os.environ.get("SEEDGATE_POOL")
-    if folder is None or not (data / "banking77" / "train.jsonl").is_file():
-        print(
-            json.dumps(
-                {
-                    "name": "queue_quality",
-                    "skipped": f"give --pool, and --data with banking77 (not in {data})",
-                }
-            )
-        )
+    found = folders(args.pool, args.data)
+    if isinstance(found, str):
+        print(json.dumps({"name": "queue_quality", "skipped": found}))
         return
+    folder, data = found
     repetitions = args.repetitions or (2 if args.quick else 8)
     result: dict[str, Any] = {"name": "queue_quality", "repetitions": repetitions}
     for labels in (20,) if args.quick else (20, 77):
         started = time.process_time()
-        material = Material(Path(folder) / f"bank{labels}", data, labels, args.candidates)
+        material = Material(folder / f"bank{labels}", data, labels, args.candidates)
         print(
             f"{labels} labels: {len(material.seeds)} seeds, {len(material.candidates)} candidates; waves of {WAVE}, "
             f"{RANDOM_SHARE:.0%} random; {repetitions} repetitions of {KEPT:.0%} of the candidates"

@@ -1,3 +1,5 @@
+"""One cycle with the Python API, cell by cell (`# %%`), for a notebook or as `python examples/cycle.py WORKSPACE`."""
+
 # %% [markdown]
 # # One cycle from Python
 #

@@ -8,17 +8,13 @@ was killed goes on where it was; they are looks at the locked set, and counted a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from seedgate.canonical import content_hash
-from seedgate.errors import InputError
-from seedgate.finetune.arms import Arm, Material, arms_of, label_counts, material_of, written_rows
+from seedgate.finetune.arms import Arm, Material, arms_of, label_counts, written_rows
 from seedgate.finetune.effects import Effect, gain_of, mean_of
-from seedgate.finetune.students import Student, StudentKind, student_of
-from seedgate.ledger import Lease, NewEvent
-from seedgate.records import Example
-from seedgate.seeds import baseline
+from seedgate.finetune.measuring import REPETITIONS, measuring
+from seedgate.finetune.students import Student, StudentKind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +23,8 @@ if TYPE_CHECKING:
     from seedgate.finetune.releasing import Progress
     from seedgate.workspace import Workspace
 
-__all__ = ["Ablation", "ArmResult", "Measuring", "ablate"]
+__all__ = ["Ablation", "ArmResult", "ablate"]
 
-REPETITIONS = 3
 RIVALS = ("seeds", "random", "scored", "shown", "all", "all_epochs", "written")
 """What the gated arm is set against, where it could be measured."""
 
@@ -88,59 +83,6 @@ class Ablation:
         return next(each for each in self.arms if each.arm == name)
 
 
-class Measuring:
-    """Trains and measures, or finds what was measured before.
-
-    Args:
-        ws: The workspace.
-        student: Who is trained.
-        eval_hash: Of the locked rows.
-    """
-
-    def __init__(self, ws: Workspace, student: Student, eval_hash: str) -> None:
-        self._ws = ws
-        self._student = student
-        self._settings = {**student.settings, "task": ws.task.hash, "eval": eval_hash}
-        self._eval_hash = eval_hash
-        self._looked: set[str] = set()
-        self._known = {
-            str(event.key): event.payload["scores"] for event in ws.ledger.events("ablation.scored")
-        }
-
-    @property
-    def looks(self) -> int:
-        """Measurements that were asked for; the same rows, seed and steps are one."""
-        return len(self._looked)
-
-    def scores(
-        self, what: str, rows: Sequence[Example], number: int, steps: int, lease: Lease, tell: Progress
-    ) -> list[float]:
-        """The scores on the locked rows.
-
-        Args:
-            what: The arm, for the ledger's reader.
-            rows: Trained on; none for the untrained model, which is the same in every repetition.
-        """
-        number, steps = (number, steps) if rows else (0, 0)
-        rows_hash = content_hash(sorted(each.id for each in rows))
-        key = f"ablation:{content_hash([self._settings, rows_hash, number, steps])}"
-        self._looked.add(key)
-        if key not in self._known:
-            found = self._student.scores(rows, number, steps, tell)
-            payload = {
-                "eval_hash": self._eval_hash,
-                "rows": len(rows),
-                "rows_hash": rows_hash,
-                "seed": number,
-                "steps": steps,
-                "settings": self._settings,
-                "scores": found,
-            }
-            self._ws.ledger.append([NewEvent("ablation.scored", what, payload, key)], lease=lease)
-            self._known[key] = found
-        return list(self._known[key])
-
-
 def ablate(
     ws: Workspace,
     release: str | None = None,
@@ -163,19 +105,11 @@ def ablate(
         InputError: The written rows cannot be read or leak from the evaluation set.
         ServiceError: vLLM cannot be reached; only with the student `model`.
     """
-    if repetitions < 1:
-        raise InputError(
-            f"{repetitions} repetitions measure nothing", hint="give 1 or more; 3 is the default"
-        )
     tell = on_progress or (lambda *_: None)
-    with ws.ledger.lease("train") as lease:
-        tell(0, 0, "verifying the release")
-        base, material = baseline(ws), material_of(ws, release)
+    with measuring(ws, release, student, repetitions, tell) as at:
+        material, who = at.material, at.student
         if written is not None:
-            rows = written_rows(ws, *written, allowed=material.minutes)
-            material = Material(**{**vars(material), "written": rows})
-        who = student_of(ws, student, base.evaluation)
-        measuring = Measuring(ws, who, base.eval_hash)
+            material = replace(material, written=written_rows(ws, *written, allowed=material.minutes))
         arms = list(arms_of(ws, material, trains=who.trains))
         steps = who.steps_for(len(material.seeds) + len(material.gated))
         found: dict[str, NDArray[np.float64]] = {}
@@ -186,13 +120,11 @@ def ablate(
                 tell(place, looks, f"{arm.name}, seed {number}")
                 rows = () if arm.name == "base" else (*material.seeds, *arm.added(number))
                 own = -1 if arm.name == "all_epochs" else steps
-                scores = measuring.scores(
-                    arm.name, rows, number, own, lease, _within(tell, place, looks, arm.name)
-                )
+                scores = at.scores(arm.name, rows, number, own, _within(tell, place, looks, arm.name))
                 found[arm.name] = _stacked(found.get(arm.name), scores)
         tell(looks, looks, "")
-        result = _result(ws, material, arms, found, who, steps, measuring.looks)
-        _record(ws, result, base.eval_hash, lease)
+        result = _result(ws, material, arms, found, who, steps, at.looks)
+        at.record("ablation.measured", result)
     return result
 
 
@@ -286,11 +218,3 @@ def _conclusion(gains: Mapping[str, Effect]) -> str:
 
 def _beats(gain: Effect | None) -> bool:
     return gain is not None and gain.high < 0
-
-
-def _record(ws: Workspace, result: Ablation, eval_hash: str, lease: Lease) -> None:
-    payload: dict[str, Any] = {"eval_hash": eval_hash, **asdict(result)}
-    del payload["release"]
-    # The same figures are one event, however often they are asked for.
-    key = f"ablation.measured:{content_hash([result.release, payload])}"
-    ws.ledger.append([NewEvent("ablation.measured", result.release, payload, key)], lease=lease)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoints", "checkpoint_callback", "order_callback"]
 
 SAVE_EVERY_S = 60.0
-"""Seconds of training that a kill may cost, at most; writing one takes well under a second for an adapter."""
+"""Seconds of training that a kill may cost, and the step that it interrupts."""
 
 
 class Checkpoints:

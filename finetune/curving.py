@@ -10,18 +10,16 @@ in it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seedgate.canonical import content_hash
 from seedgate.errors import InputError
-from seedgate.finetune.ablating import Measuring
-from seedgate.finetune.arms import material_of
+from seedgate.finetune.arms import Material
 from seedgate.finetune.effects import Effect, deviating, mean_of, weights_of
-from seedgate.finetune.students import StudentKind, student_of
-from seedgate.ledger import NewEvent
+from seedgate.finetune.measuring import REPETITIONS, measuring
+from seedgate.finetune.students import StudentKind
 from seedgate.records import Example
-from seedgate.seeds import baseline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Curve", "CurvePoint", "Law", "curve", "fitted_law"]
 
-REPETITIONS = 3
 PARTS = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
 NEXT = 100
 """Rows that the answer is about."""
@@ -125,21 +122,14 @@ def curve(
         InputError: The release holds too few approved rows.
         ServiceError: vLLM cannot be reached; only with the student `model`.
     """
-    if repetitions < 1:
-        raise InputError(
-            f"{repetitions} repetitions measure nothing", hint="give 1 or more; 3 is the default"
-        )
     tell = on_progress or (lambda *_: None)
-    with ws.ledger.lease("train") as lease:
-        tell(0, 0, "verifying the release")
-        base, material = baseline(ws), material_of(ws, release)
+    with measuring(ws, release, student, repetitions, tell) as at:
+        material, who = at.material, at.student
         if len(material.gated) < LEAST:
             raise InputError(
                 f"release {material.release}: {len(material.gated)} approved rows make no curve",
                 hint=f"{LEAST} are needed; review more, then release again",
             )
-        who = student_of(ws, student, base.evaluation)
-        measuring = Measuring(ws, who, base.eval_hash)
         sizes = sorted({round(part * len(material.gated)) for part in PARTS})
         found: list[list[list[float]]] = []
         for size in sizes:
@@ -149,22 +139,10 @@ def curve(
                 tell(done, len(sizes) * repetitions, f"{size} approved rows, draw {number}")
                 rows = (*material.seeds, *_part(material.gated, size, number))
                 steps = who.steps_for(len(rows)) if who.trains else 0
-                found[-1].append(measuring.scores("curve", rows, number, steps, lease, lambda *_: None))
+                found[-1].append(at.scores("curve", rows, number, steps, lambda *_: None))
         tell(len(sizes) * repetitions, len(sizes) * repetitions, "")
-        result = _result(
-            ws,
-            material.release,
-            who.title,
-            len(material.seeds),
-            sizes,
-            found,
-            material.simulated,
-            measuring.looks,
-        )
-        payload = {"eval_hash": base.eval_hash, **asdict(result), "conclusion": result.conclusion}
-        del payload["release"]
-        key = f"curve.measured:{content_hash([result.release, payload])}"
-        ws.ledger.append([NewEvent("curve.measured", result.release, payload, key)], lease=lease)
+        result = _result(ws, material, who.title, sizes, found, at.looks)
+        at.record("curve.measured", result, conclusion=result.conclusion)
     return result
 
 
@@ -196,18 +174,17 @@ def _part(rows: Sequence[Example], size: int, number: int) -> tuple[Example, ...
 
 def _result(
     ws: Workspace,
-    release: str,
+    material: Material,
     student: str,
-    seeds: int,
     sizes: Sequence[int],
     found: Sequence[Sequence[Sequence[float]]],
-    simulated: int,
     looks: int,
 ) -> Curve:
     import numpy as np
 
     confidence = ws.config.evaluation.confidence
     scores = np.array(found)  # sizes x draws x locked rows
+    seeds = len(material.seeds)
     totals = [seeds + size for size in sizes]
     law = fitted_law(totals, 1 - scores.mean(axis=(1, 2)))
     by_draw, by_row = weights_of(scores.shape[1], scores.shape[2], resamples=REFITS)
@@ -219,7 +196,7 @@ def _result(
     low, high = np.quantile(gains, [(1 - confidence) / 2, (1 + confidence) / 2])
     gain = law.score(totals[-1] + NEXT) - law.score(totals[-1])
     return Curve(
-        release=release,
+        release=material.release,
         student=student,
         metric=ws.task.metric,
         n=scores.shape[2],
@@ -231,6 +208,6 @@ def _result(
         law=law,
         next_rows=NEXT,
         gain_next=Effect(gain, float(min(low, gain)), float(max(high, gain))),
-        simulated=simulated,
+        simulated=material.simulated,
         looks=looks,
     )

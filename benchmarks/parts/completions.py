@@ -25,13 +25,23 @@ SEEDS, NEAR = 200, 0.7
 WORDS = ("card", "top_up", "transfer", "cash")
 """In the names of labels that even people confuse; the first 20 labels with one of them are the confusable ones."""
 
-__all__ = ["banking77", "chosen_labels", "pool"]
+__all__ = ["banking77", "chosen_labels", "folders", "pool"]
 
 
 def banking77(folder: Path, part: str) -> list[dict[str, str]]:
     """Rows of a part, `train` or `test`, with the label's name as words."""
     lines = (folder / "banking77" / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
     return [each | {"label": each["label"].replace("_", " ")} for each in map(json.loads, lines)]
+
+
+def folders(pool_of: Path | None, data: Path | None) -> tuple[Path, Path] | str:
+    """Where the pools and the data sets are, by argument or environment; a sentence where one of them is missing."""
+    given = data or os.environ.get("SEEDGATE_DATA")
+    sets = Path(given) if given else Path(__file__).parents[3] / "shared" / "data"
+    folder = pool_of or os.environ.get("SEEDGATE_POOL")
+    if folder is None or not (sets / "banking77" / "train.jsonl").is_file():
+        return f"give --pool, and --data with banking77 (not in {sets})"
+    return Path(folder), sets
 
 
 def chosen_labels(rows: Sequence[dict[str, str]], labels: int) -> list[str]:

@@ -41,6 +41,7 @@ def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
+        # A newcomer's machine may have no browser, and can test the rest; CI installs one, and may not do without.
         (pytest.fail if os.environ.get("SEEDGATE_TEST_ALL") else pytest.skip)(
             "neither chromium nor google-chrome in PATH: install one to test the report's page"
         )
