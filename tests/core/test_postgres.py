@@ -91,12 +91,11 @@ def test_writers_keep_one_chain_whatever_the_servers_default_isolation(
 # -- connections -------------------------------------------------------------------------------------
 
 
-def cut_off(postgres: PostgresServer, database: str) -> None:
-    """Ends every connection to the database, as a restart of the server does."""
+def cut_off(postgres: PostgresServer, database: str, spared: int = 0) -> None:
+    """Ends every connection to the database but the spared backend's, as a restart of the server does."""
+    others = "FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
     with postgres.connect() as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [database]
-        )
+        connection.execute(f"SELECT pg_terminate_backend(pid, 10000) {others}", [database, spared])
 
 
 def test_a_connection_lost_between_appends_is_made_anew(
@@ -118,7 +117,8 @@ def test_a_connection_lost_in_mid_batch_is_one_clear_line_and_the_batch_is_absen
             other.execute("SELECT pg_advisory_lock(%s)", [schema.ADVISORY_LOCK])
             waits = pool.submit(ledger.append, cut_in_the_middle())
             until_one_waits_for_the_lock(postgres, database)
-            cut_off(postgres, database)
+            # Were the holder cut off first, its lock would be free and the batch could be in before its turn.
+            cut_off(postgres, database, spared=other.info.backend_pid)
             failed = waits.exception(timeout=30)
         assert isinstance(failed, LedgerError)
         assert "terminating connection due to administrator command" in failed.message
