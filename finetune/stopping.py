@@ -17,7 +17,7 @@ from seedgate.review import Rate, reviewed
 
 if TYPE_CHECKING:
     from seedgate.generator import Decided
-    from seedgate.records import Decision
+    from seedgate.review.facts import Standing
     from seedgate.workspace import Workspace
 
 __all__ = ["AnotherBatch", "CycleYield", "LearningStep", "another_batch", "judge_yields"]
@@ -103,14 +103,14 @@ class AnotherBatch:
         return f"{said.get(self.answer, f'another batch is {self.answer}')}: {self.why}"
 
 
-def another_batch(ws: Workspace, decided: Mapping[str, Decision] | None = None) -> AnotherBatch:
+def another_batch(ws: Workspace, now: Standing | None = None) -> AnotherBatch:
     """The answer as of now; reads the ledger and writes nothing.
 
     Args:
         ws: The workspace.
-        decided: The gate's word on every candidate, if it is known already.
+        now: State of review and decisions, if they are known already.
     """
-    return judge_yields(reviewed(ws, decided=decided).decided, _learning(ws))
+    return judge_yields(reviewed(ws, now=now).decided, _learning(ws))
 
 
 def judge_yields(decided: Sequence[Decided], learning: LearningStep | None = None) -> AnotherBatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seedgate.errors import SeedgateError
 from seedgate.records import Assignment, Decision
@@ -18,13 +18,30 @@ from seedgate.review.state import ReviewState, read_state
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["allow_one_descendant", "decide_all", "decisions", "facts_of", "outcomes", "root_of"]
+__all__ = [
+    "Standing",
+    "allow_one_descendant",
+    "decide_all",
+    "decisions",
+    "facts_of",
+    "outcomes",
+    "root_of",
+    "standing",
+]
 
 
-def decisions(
-    ws: Workspace, *, up_to: int | None = None, guideline_hash: str | None = None
-) -> dict[str, Decision]:
-    """The gate's word on every candidate, by candidate id.
+class Standing(NamedTuple):
+    """What the ledger says about review as of some event, and the gate's word on every candidate as of then.
+
+    To be read once and handed on: both take time that grows with the ledger.
+    """
+
+    state: ReviewState
+    decisions: dict[str, Decision]
+
+
+def standing(ws: Workspace, *, up_to: int | None = None, guideline_hash: str | None = None) -> Standing:
+    """State and decisions.
 
     Args:
         ws: The workspace.
@@ -32,7 +49,14 @@ def decisions(
         guideline_hash: The guidelines to decide under; the workspace's present ones if not given.
     """
     state = read_state(ws.ledger, up_to=up_to)
-    return decide_all(ws, state, guideline_hash or ws.guidelines()[1])
+    return Standing(state, decide_all(ws, state, guideline_hash or ws.guidelines()[1]))
+
+
+def decisions(
+    ws: Workspace, *, up_to: int | None = None, guideline_hash: str | None = None
+) -> dict[str, Decision]:
+    """The gate's word on every candidate, by candidate id; the arguments are those of `standing`."""
+    return standing(ws, up_to=up_to, guideline_hash=guideline_hash).decisions
 
 
 def decide_all(ws: Workspace, state: ReviewState, guideline_hash: str) -> dict[str, Decision]:

@@ -6,18 +6,16 @@ has a high AUC and a low kappa. Its interval is a bootstrap's over the candidate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from seedgate.generator.scores import APPROVES_FROM, Judge
-from seedgate.review.facts import decide_all
+from seedgate.review.facts import Standing, standing
 from seedgate.review.score_auc import LEAST_EACH
 from seedgate.review.scored import Judged, judged
-from seedgate.review.state import read_state
 
 if TYPE_CHECKING:
-    from seedgate.records import Decision
     from seedgate.workspace import Workspace
 
 __all__ = ["JudgeKappa", "judge_kappas", "kappa_of"]
@@ -52,18 +50,17 @@ class JudgeKappa:
         return f"{self.kappa:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
-def judge_kappas(ws: Workspace, decided: Mapping[str, Decision] | None = None) -> list[JudgeKappa]:
+def judge_kappas(ws: Workspace, now: Standing | None = None) -> list[JudgeKappa]:
     """Over all cycles, in the random slice and among all; empty if no decided candidate had been judged.
 
     Args:
         ws: The workspace.
-        decided: The gate's word on every candidate, if it is known already.
+        now: State and decisions, if they are known already.
     """
     if ws.ledger.last("candidate.scored") is None:
         return []
-    state = read_state(ws.ledger)
-    found = decide_all(ws, state, ws.guidelines()[1]) if decided is None else decided
-    known = [each for each in judged(ws.ledger, state, found) if Judge.name in each.scores]
+    now = now or standing(ws)
+    known = [each for each in judged(ws.ledger, now.state, now.decisions) if Judge.name in each.scores]
     return [_row("random", [each for each in known if each.random]), _row("all", known)] if known else []
 
 

@@ -6,13 +6,13 @@ among them: that a control was rejected would tell which records are controls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from seedgate.generator import Rejected, Reviewed
 from seedgate.records import Decision, Example, Verdict
-from seedgate.review.facts import decide_all
+from seedgate.review.facts import Standing, standing
 from seedgate.review.learnt_from import decided_facts
-from seedgate.review.state import ReviewState, read_state
+from seedgate.review.state import ReviewState
 from seedgate.workspace import Workspace
 
 __all__ = ["reviewed"]
@@ -21,19 +21,15 @@ BEYOND_REPAIR = frozenset({"unsafe", "personal_data"})
 """Reasons after which a text goes into no prompt."""
 
 
-def reviewed(
-    ws: Workspace, up_to: int | None = None, decided: Mapping[str, Decision] | None = None
-) -> Reviewed:
+def reviewed(ws: Workspace, up_to: int | None = None, now: Standing | None = None) -> Reviewed:
     """Outcomes and rejections.
 
     Args:
         ws: The workspace.
         up_to: As of this event of the ledger; the newest one if not given.
-        decided: The gate's word on every candidate as of then, if it is known already.
+        now: State and decisions as of then, if they are known already.
     """
-    state = read_state(ws.ledger, up_to=up_to)
-    if decided is None:
-        decided = decide_all(ws, state, ws.guidelines()[1])
+    state, decided = now or standing(ws, up_to=up_to)
     beyond = _beyond_repair(state)
     refusals = {
         id_: said for id_, each in decided.items() if id_ not in beyond and (said := _refusals(state, each))

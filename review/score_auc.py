@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from seedgate.generator.scores import VERSIONS
-from seedgate.review.facts import decide_all
+from seedgate.review.facts import Standing, standing
 from seedgate.review.scored import Judged, judged
-from seedgate.review.state import read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from seedgate.records import Decision
     from seedgate.workspace import Workspace
 
 __all__ = ["LEAST_EACH", "Auc", "ScoreAuc", "auc_of", "score_aucs"]
@@ -87,16 +83,15 @@ def auc_of(values: Sequence[float], approved: Sequence[bool]) -> Auc:
     return Auc(value, low, high, ones, zeros)
 
 
-def score_aucs(ws: Workspace, decided: Mapping[str, Decision] | None = None) -> list[ScoreAuc]:
+def score_aucs(ws: Workspace, now: Standing | None = None) -> list[ScoreAuc]:
     """Every score's AUC over all cycles, and where there are several also over each.
 
     Args:
         ws: The workspace.
-        decided: The gate's word on every candidate, if it is known already.
+        now: State and decisions, if they are known already.
     """
-    state = read_state(ws.ledger)
-    found = decide_all(ws, state, ws.guidelines()[1]) if decided is None else decided
-    known = judged(ws.ledger, state, found)
+    now = now or standing(ws)
+    known = judged(ws.ledger, now.state, now.decisions)
     cycles = sorted({each.cycle for each in known})
     spans: list[int | None] = [None, *(cycles if len(cycles) > 1 else ())]
     return [

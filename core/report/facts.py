@@ -23,6 +23,7 @@ from seedgate.report.samples import samples
 
 if TYPE_CHECKING:
     from seedgate.records import Decision
+    from seedgate.review.facts import Standing
     from seedgate.workspace import Workspace
 
 __all__ = ["report_facts", "standing_facts"]
@@ -33,20 +34,19 @@ _PARTICULAR = re.compile(r"\b[0-9a-f]{12,64}\b|\b[01]\.\d+\b")
 
 def standing_facts(ws: Workspace) -> dict[str, Any]:
     """Where the workspace stands: funnel, decisions, scores, releases, accuracy, and whether another batch pays."""
-    from seedgate.review import decisions
+    from seedgate.review.facts import standing
 
-    return _standing(ws, decisions(ws))
+    return _standing(ws, standing(ws))
 
 
 def report_facts(ws: Workspace) -> dict[str, Any]:
     """All of the report's facts, as of now; reads the ledger and writes nothing."""
-    from seedgate.review.facts import decide_all
+    from seedgate.review.facts import standing
     from seedgate.review.measures import measure_agreement, measure_reviewers
-    from seedgate.review.state import read_state
 
-    state = read_state(ws.ledger)
-    found = decide_all(ws, state, ws.guidelines()[1])
-    data = _standing(ws, found)
+    now = standing(ws)
+    state, found = now
+    data = _standing(ws, now)
     data["evaluations"] = placed(ws, data["evaluations"])
     data |= {
         "made": {
@@ -68,15 +68,15 @@ def report_facts(ws: Workspace) -> dict[str, Any]:
     return data
 
 
-def _standing(ws: Workspace, found: Mapping[str, Decision]) -> dict[str, Any]:
+def _standing(ws: Workspace, now: Standing) -> dict[str, Any]:
     return {
         **_cycle(ws),
-        **_funnel(ws, found),
-        **_scores(ws, found),
+        **_funnel(ws, now.decisions),
+        **_scores(ws, now),
         **_releases(ws),
         **_recalled(ws),
         **_accuracy(ws),
-        **_another_batch(ws, found),
+        **_another_batch(ws, now),
     }
 
 
@@ -136,13 +136,13 @@ def _by_strategy(
     }
 
 
-def _scores(ws: Workspace, found: Mapping[str, Decision]) -> dict[str, Any]:
+def _scores(ws: Workspace, now: Standing) -> dict[str, Any]:
     """How well each score told approved from rejected rows; and how far the judge, if there is one, agrees."""
     from seedgate.review import judge_kappas, score_aucs
 
     return {
-        "scores": [_told(each) for each in score_aucs(ws, found)],
-        "judge": [_told(each) for each in judge_kappas(ws, found)],
+        "scores": [_told(each) for each in score_aucs(ws, now)],
+        "judge": [_told(each) for each in judge_kappas(ws, now)],
     }
 
 
@@ -196,10 +196,10 @@ def _compared(ws: Workspace, trained: list[str], made: dict[str, str]) -> list[A
         return [str(error)]
 
 
-def _another_batch(ws: Workspace, found: Mapping[str, Decision]) -> dict[str, Any]:
+def _another_batch(ws: Workspace, now: Standing) -> dict[str, Any]:
     from seedgate.finetune import another_batch
 
-    batch = another_batch(ws, found)
+    batch = another_batch(ws, now)
     told = _told(batch)
     if batch.learning is not None:
         told["learning"] = _told(batch.learning)
