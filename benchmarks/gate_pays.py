@@ -6,9 +6,11 @@ at a given rate, both ways. It decides a number of candidates in a random order;
 other arms get what there would be without it. `noise` gives a share of the candidates another label before review.
 
 The student is the cheap one of `ablate` (embeddings and logistic regression), fitted until it stands still and
-measured on the gold test rows. It is not SmolLM2: what rows do to a model that is fine-tuned on them may differ. A
-repetition draws the queue, the reviewer's errors and the noise anew, not the seeds. Differences are paired by
-repetition and test row, with the intervals of `seedgate.finetune.effects`.
+measured on the gold test rows. What rows do to a model that is fine-tuned on them may differ, so `--student model` runs
+the arms that matter most on SmolLM2 with LoRA, one cell at equal steps, measured through vLLM on rows of the locked
+set; minutes for each training. A repetition draws the queue, the reviewer's errors and the noise anew, and seeds the
+training; the seeds stay. Differences are paired by repetition and row, with the intervals of
+`seedgate.finetune.effects`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).parent))
 
 from parts.completions import folders
+from parts.fine_tuned import FineTuned, fine_tuned
 from queue_quality import Material, label
 
 from seedgate.finetune.effects import Effect, gain_of, mean_of
@@ -38,7 +41,10 @@ from seedgate.finetune.students import STRENGTH
 ERRORS = (0.0, 0.02, 0.05, 0.1)
 NOISE = (0.0, 0.05, 0.15, 0.3)
 ARMS = ("seeds", "gated", "random", "scored", "shown", "all")
+KEY_ARMS = ("seeds", "gated", "random", "shown")
+MODEL_NOISE, MODEL_ERROR = 0.0, 0.05
 BUDGET = 600
+STEPS, LOCKED = 100, 200
 CLAIM = 0.1
 """Ten points, at equal size: the claim to test."""
 
@@ -104,9 +110,19 @@ def cell(material: Material, noise: float, error: float, budget: int, repetition
                 found[arm].append(found[arm][0] if again else world.scores(places))
                 sizes[arm].append(len(places))
                 right[arm].append(float(world.right[places].mean()) if places else 1.0)
+    return _told(noise, error, found, sizes, right)
+
+
+def _told(
+    noise: float,
+    error: float,
+    found: Mapping[str, list[list[float]]],
+    sizes: Mapping[str, list[int]],
+    right: Mapping[str, list[float]],
+) -> dict[str, Any]:
     scores = {arm: np.array(each) for arm, each in found.items()}
     told: dict[str, Any] = {"noise": noise, "error": error}
-    for arm in ARMS:
+    for arm in found:
         told[arm] = {
             "rows": float(np.mean(sizes[arm])),
             "right": round(float(np.mean(right[arm])), 3),
@@ -117,10 +133,30 @@ def cell(material: Material, noise: float, error: float, budget: int, repetition
     return told
 
 
+def model_cell(
+    material: Material, student: FineTuned, budget: int, repetitions: int, steps: int
+) -> dict[str, Any]:
+    """The key arms of one cell on a model that is fine-tuned."""
+    found: dict[str, list[list[float]]] = {arm: [] for arm in KEY_ARMS}
+    sizes: dict[str, list[int]] = {arm: [] for arm in KEY_ARMS}
+    right: dict[str, list[float]] = {arm: [] for arm in KEY_ARMS}
+    for number in range(repetitions):
+        rng = random.Random(f"{MODEL_NOISE}:{MODEL_ERROR}:{number}")
+        world = World(material, MODEL_NOISE, rng)
+        arms = arms_of(world, MODEL_ERROR, budget, rng)
+        for arm in KEY_ARMS:
+            rows = [*material.seeds, *(material.candidates[place] for place in arms[arm])]
+            found[arm].append(student.scores(rows, number, steps))
+            sizes[arm].append(len(arms[arm]))
+            right[arm].append(float(world.right[arms[arm]].mean()) if arms[arm] else 1.0)
+            print(f"  repetition {number + 1}, {arm}: {np.mean(found[arm][-1]):.3f}", flush=True)
+    return _told(MODEL_NOISE, MODEL_ERROR, found, sizes, right)
+
+
 def show(told: Mapping[str, Any]) -> None:
     """One line per arm."""
     print(f"noise {told['noise']:.0%}, reviewer wrong {told['error']:.0%} (SIMULATED)")
-    for arm in ARMS:
+    for arm in [arm for arm in ARMS if arm in told]:
         each = told[arm]
         line = (
             f"  {arm:7} {each['rows']:5.0f} rows, {each['right']:.3f} right: {each['accuracy']['value']:.3f}"
@@ -151,6 +187,11 @@ def main() -> None:
         "--budget", type=int, default=BUDGET, help=f"reviewer's decisions (default: {BUDGET})"
     )
     parser.add_argument("--labels", type=int, nargs="*", default=(20,), help="20 confusable ones, or 77")
+    parser.add_argument("--student", choices=("embeddings", "model"), default="embeddings")
+    parser.add_argument(
+        "--steps", type=int, default=STEPS, help=f"of the model's training (default: {STEPS})"
+    )
+    parser.add_argument("--rows", type=int, default=LOCKED, help=f"of the locked set (default: {LOCKED})")
     parser.add_argument("--pool", type=Path, help="folder of the candidates (default: SEEDGATE_POOL)")
     parser.add_argument("--candidates", type=int, default=2000)
     parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
@@ -161,7 +202,7 @@ def main() -> None:
         return
     folder, data = found
     repetitions = args.repetitions or (2 if args.quick else 5)
-    settings = {"repetitions": repetitions, "budget": args.budget, "student": "embeddings"}
+    settings = {"repetitions": repetitions, "budget": args.budget, "student": args.student}
     result: dict[str, Any] = {"name": "gate_pays", **settings}
     for labels in args.labels:
         started = time.process_time()
@@ -172,11 +213,17 @@ def main() -> None:
             f"{material.oracle_right:.3f} right on test rows, {material.right.mean():.3f} of candidates fit"
         )
         cells = []
-        for noise in (0.0, 0.3) if args.quick else NOISE:
-            # With noise the reviewer's errors add nothing that the first line of cells did not show.
-            for error in (0.0, 0.1) if args.quick else (ERRORS if not noise else (0.0, 0.05)):
-                cells.append(cell(material, noise, error, args.budget, repetitions))
-                show(cells[-1])
+        if args.student == "model":
+            with fine_tuned(folder / f"bank{labels}", args.rows) as student:
+                print(f"SmolLM2, {args.steps} steps, {len(student.evaluation)} locked rows")
+                cells = [model_cell(material, student, args.budget, repetitions, args.steps)]
+                show(cells[0])
+        else:
+            for noise in (0.0, 0.3) if args.quick else NOISE:
+                # With noise the reviewer's errors add nothing that the first line of cells did not show.
+                for error in (0.0, 0.1) if args.quick else (ERRORS if not noise else (0.0, 0.05)):
+                    cells.append(cell(material, noise, error, args.budget, repetitions))
+                    show(cells[-1])
         for line in conclusion(cells):
             print(line)
         result[f"{labels} labels"] = {

@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -80,19 +81,15 @@ class MiniLM:
     def embed(self, texts: Sequence[str]) -> Array:
         """See `Embedder.embed`; shape [texts, 384]."""
         import numpy as np
-        from threadpoolctl import threadpool_limits
 
         tokens = [self._tokenizer.encode(text).ids for text in texts]
         batches = list(_batches([len(each) for each in tokens]))
         out = np.zeros((len(texts), WIDTH), np.float32)
         self._layers  # noqa: B018  read before threads would do it twice
         # One thread a batch: BLAS's own wait for each other, and where another program has a core, forty times as long.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-            for batch, vectors in zip(
-                batches,
-                pool.map(lambda batch: self._forward([tokens[i] for i in batch]), batches),
-                strict=True,
-            ):
+        with _blas().limit(limits=1), _threads(len(batches)) as pool:
+            work = (pool.map if pool else map)(self._forward, ([tokens[i] for i in each] for each in batches))
+            for batch, vectors in zip(batches, work, strict=True):
                 out[batch] = vectors
         return out
 
@@ -173,6 +170,21 @@ class MiniLM:
         summed = words + places + weights["embeddings.token_type_embeddings.weight"][0]
         scale, shift = weights["embeddings.LayerNorm.weight"], weights["embeddings.LayerNorm.bias"]
         return _normalised(summed, scale, shift)
+
+
+@cache
+def _blas() -> Any:
+    """numpy's BLAS, looked up once: to find a process's libraries takes longer than a text."""
+    import numpy as np  # noqa: F401  # loads what is looked for
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+def _threads(batches: int) -> AbstractContextManager[ThreadPoolExecutor | None]:
+    """A pool where there is work for several."""
+    most = min(MOST_THREADS, os.cpu_count() or 1, batches)
+    return ThreadPoolExecutor(most) if most > 1 else nullcontext()
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -158,9 +158,14 @@ def tiny_workspace(make_workspace: Callable[..., Workspace]) -> Workspace:
 
 def add_rows(ws: Workspace, rows: dict[str, str], *, cycle: int = 1) -> list[str]:
     """Puts candidates into a workspace's ledger as generation would: text to label, and their cycle."""
+    return add_fields(ws, [{"text": text, "label": label} for text, label in rows.items()], cycle=cycle)
+
+
+def add_fields(ws: Workspace, rows: Sequence[dict[str, Any]], *, cycle: int = 1) -> list[str]:
+    """The same for whatever fields the task has; their ids."""
     events = []
-    for text, label in rows.items():
-        example = Example(fields=ws.task.validate_fields({"text": text, "label": label}))
+    for fields in rows:
+        example = Example(fields=ws.task.validate_fields(fields))
         candidate = Candidate(
             example=example,
             provenance=Provenance(

@@ -29,6 +29,9 @@ SEEDS = 150
 WRONG = 0.3
 """Share of candidates with a label drawn at random."""
 
+TOGETHER = 100
+"""Candidates that are checked at once: their vectors take a quarter of the time that they take one by one."""
+
 
 def desk_workspace(
     folder: Path,
@@ -90,12 +93,17 @@ def _rows(ws: Workspace, material: list[Example], amount: int, rng: random.Rando
         sentences.setdefault(str(each.fields["label"]), []).extend(parts)
         lengths.append(max(1, min(3, len(parts))))
     labels = sorted(sentences)
-    while len(rows) < amount:
-        of = rng.choice(labels)
-        text = " ".join(rng.sample(sentences[of], rng.choice(lengths)))
-        label = rng.choice(labels) if rng.random() < WRONG else of
-        example = Example(fields={"text": text, "label": label})
-        if chain.check(example) is None:
-            chain.accept(example)
-            rows[text] = label
-    return rows
+    while True:
+        drawn = []
+        for _ in range(TOGETHER):
+            of = rng.choice(labels)
+            text = " ".join(rng.sample(sentences[of], rng.choice(lengths)))
+            label = rng.choice(labels) if rng.random() < WRONG else of
+            drawn.append(Example(fields={"text": text, "label": label}))
+        chain.prepare(drawn)
+        for example in drawn:
+            if chain.check(example) is None:
+                chain.accept(example)
+                rows[str(example.fields["text"])] = str(example.fields["label"])
+                if len(rows) == amount:
+                    return rows
