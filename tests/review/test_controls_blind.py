@@ -174,6 +174,7 @@ def answered_waves(folder: Path, draw: int) -> set[str]:
         return set(read_state(ws.ledger).controls)
 
 
+@pytest.mark.timeout(1800)  # three workspaces of 600 candidates, two minutes where nothing else runs
 def test_controls_cannot_be_told_from_candidates(tmp_path: Path) -> None:
     datasets, truth = stored(tmp_path, DRAWS)
     assert truth.sum() > 600

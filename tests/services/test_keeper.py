@@ -16,8 +16,9 @@ from seedgate.services.processes import Identity, carrying
 
 SLEEP = "import time; time.sleep(120)"
 PROGRAM = f"""
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from seedgate.services.keeper import kept
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background command inherits that it is ignored
 with kept():
     child = subprocess.Popen([sys.executable, "-c", {SLEEP!r}])
     print(child.pid, flush=True)
@@ -42,7 +43,7 @@ def test_the_children_of_a_killed_process_are_ended(number: signal.Signals) -> N
         assert child is not None
         assert child.alive
         parent.send_signal(number)
-        parent.wait()
+        parent.wait(timeout=60)
     assert soon(lambda: not child.alive)
 
 
