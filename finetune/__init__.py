@@ -4,6 +4,8 @@ from seedgate.finetune.ablating import Ablation, ArmResult, ablate
 from seedgate.finetune.auditing import audit
 from seedgate.finetune.comparing import compare
 from seedgate.finetune.curving import Curve, CurvePoint, Law, curve
+from seedgate.finetune.diff_records import ReleaseDiff
+from seedgate.finetune.diffing import release_diff
 from seedgate.finetune.effects import Effect
 from seedgate.finetune.evaluating import evaluate
 from seedgate.finetune.exporting import Exported, ExportFormat, export
@@ -53,6 +55,7 @@ __all__ = [
     "RecalledRow",
     "Redaction",
     "Release",
+    "ReleaseDiff",
     "Share",
     "TrainedModel",
     "ablate",
@@ -71,6 +74,7 @@ __all__ = [
     "redact",
     "redactions",
     "release",
+    "release_diff",
     "release_needed",
     "stated_bound",
     "train",

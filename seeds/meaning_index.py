@@ -103,6 +103,23 @@ class MeaningIndex:
         found = self._graph.search(np.ascontiguousarray(vectors), NEIGHBOURS, threads=1)
         return np.asarray(1 - found.distances.reshape(len(vectors), -1)[:, 0], np.float32)
 
+    def nearest_each(self, vectors: Array) -> list[tuple[str, float]]:
+        """Id and cosine of the nearest to each of several, computed as in `nearest_of`; empty if nothing is known."""
+        import numpy as np
+
+        if not self._ids:
+            return []
+        if self._graph is None:
+            likeness = products(vectors, self._rows())
+            places = likeness.argmax(1)
+            cosine = likeness[np.arange(len(vectors)), places]
+            pairs = zip(places.tolist(), cosine.tolist(), strict=True)
+            return [(self._ids[place], round(own, 4)) for place, own in pairs]
+        found = self._graph.search(np.ascontiguousarray(vectors), NEIGHBOURS, threads=1)
+        keys, distances = (part.reshape(len(vectors), -1)[:, 0] for part in (found.keys, found.distances))
+        pairs = zip(keys.tolist(), distances.tolist(), strict=True)
+        return [(self._by_key[key], round(1 - distance, 4)) for key, distance in pairs]
+
     def all_near(self, vector: Array, threshold: float) -> list[tuple[str, float]]:
         """Id and cosine of those at or over the threshold, the nearest first, `NEIGHBOURS` at most."""
         import numpy as np

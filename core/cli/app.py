@@ -26,6 +26,7 @@ from seedgate.cli import (
     paying,
     prompts,
     recall,
+    releasing,
     review,
     reviewers,
     reviewing,
@@ -87,6 +88,7 @@ reviewers_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+release_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -128,7 +130,9 @@ reviewers_app.command("list")(reviewers.measures)
 reviewers_app.command("void")(reviewers.void)
 reviewers_app.command("end")(reviewers.end)
 app.add_typer(reviewers_app, name="reviewers")
-app.command("release")(measure.release)
+release_app.callback()(releasing.release)
+release_app.command("diff")(releasing.diff)
+app.add_typer(release_app, name="release")
 app.command("train")(measure.train)
 app.command("eval")(measure.evaluate)
 app.command("ablate")(paying.ablate)

@@ -1,4 +1,4 @@
-"""`release`, `train`, `eval`, `audit`, `trace`: from approved rows to a measured model, and the proof."""
+"""`train`, `eval`, `audit`, `trace`: from approved rows to a measured model, and the proof."""
 
 from __future__ import annotations
 
@@ -11,20 +11,7 @@ from seedgate.cli.options import DryRun, Json, WorkspaceDir
 from seedgate.cli.output import emit, progress
 from seedgate.errors import InputError, SeedgateError
 
-__all__ = ["audit", "evaluate", "release", "trace", "train"]
-
-
-def release(workspace: WorkspaceDir = Path(), dry_run: DryRun = False, json: Json = False) -> None:
-    """Write an immutable release: verified seeds and approved candidates, nothing else.
-
-    Example: seedgate release
-    """
-    from seedgate.finetune import release as run
-    from seedgate.workspace import Workspace
-
-    with Workspace(workspace) as ws, progress("releasing", quiet=json) as on_progress:
-        made = run(ws, on_progress=on_progress, dry_run=dry_run)
-    emit(made, str(made), json_output=json)
+__all__ = ["audit", "evaluate", "trace", "train"]
 
 
 def train(

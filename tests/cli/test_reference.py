@@ -19,7 +19,9 @@ def commands() -> dict[str, object]:
     found: dict[str, object] = {}
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         subs = getattr(command, "commands", None)
-        found |= {f"{name} {sub}": c for sub, c in subs.items()} if subs else {name: command}
+        if not subs or command.invoke_without_command:
+            found[name] = command
+        found |= {f"{name} {sub}": c for sub, c in (subs or {}).items()}
     return found
 
 

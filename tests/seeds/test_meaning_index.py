@@ -46,6 +46,7 @@ def test_it_finds_what_comparing_with_each_finds(most_exact: int) -> None:
 @pytest.mark.parametrize("count", [1, 40])
 def test_asking_for_several_at_once_says_the_same(most_exact: int, count: int) -> None:
     assert MeaningIndex(most_exact).nearest_of(VECTORS[:count]) is None
+    assert MeaningIndex(most_exact).nearest_each(VECTORS[:count]) == []
     index = filled(most_exact)
     asked = CHANCE.standard_normal((count, 24)).astype(np.float32)
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
@@ -53,6 +54,9 @@ def test_asking_for_several_at_once_says_the_same(most_exact: int, count: int) -
     assert found is not None
     one_by_one = [index.nearest(each) for each in asked]
     assert found.tolist() == pytest.approx([each[1] for each in one_by_one if each], abs=CLOSE)
+    named = index.nearest_each(asked)
+    assert [each[0] for each in named] == [each[0] for each in one_by_one if each]
+    assert [each[1] for each in named] == pytest.approx(found.tolist(), abs=1e-4)
 
 
 @pytest.mark.parametrize("most_exact", [1000, 0])
