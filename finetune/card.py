@@ -13,7 +13,7 @@ from typing import Any
 
 from seedgate.finetune.records import TrainedModel
 from seedgate.finetune.rows import Selection
-from seedgate.finetune.table import COLUMNS, column_names
+from seedgate.finetune.table import COLUMNS, column_names, dataset_info
 from seedgate.review.release_bound import ErrorBound
 from seedgate.task import Task
 
@@ -23,11 +23,12 @@ _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "
 
 
 def dataset_card(
-    task: Task, name: str, chosen: Selection, *, recalled: Mapping[str, int] | None = None
+    task: Task, name: str, chosen: Selection, table: bytes, *, recalled: Mapping[str, int] | None = None
 ) -> str:
     """`README.md` of a release; its front matter makes `datasets.load_dataset` read the Parquet file only.
 
     Args:
+        table: `train.parquet`, as it is written.
         recalled: What recalled or redacted rows since the release before, and how many.
     """
     counts = chosen.counts
@@ -40,6 +41,7 @@ def dataset_card(
         "task_categories": ["text-classification" if task.choices else "text-generation"],
         "size_categories": [size],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "train.parquet"}]}],
+        "dataset_info": dataset_info(task, table),
     }
     parts = [
         f"# {task.name}, release {name}",
@@ -49,6 +51,8 @@ def dataset_card(
         "## Rows",
         _table({"kind": "rows"}, _kinds(chosen)),
         _by_label(task, chosen),
+        "## Splits",
+        _splits(chosen),
         "## How they were reviewed",
         _review(chosen),
         _leaks(chosen),
@@ -120,6 +124,15 @@ def _by_label(task: Task, chosen: Selection) -> str:
         return ""
     counts = Counter(str(row[label.name]) for row in chosen.values)
     return _table({label.name: "rows"}, {f"`{_plain(each)}`": str(counts[each]) for each in label.labels})
+
+
+def _splits(chosen: Selection) -> str:
+    return (
+        f"One: `train`, all {chosen.counts.rows} rows. The evaluation split is not in this folder, by design. Its"
+        f" {chosen.eval_rows} rows are `eval.jsonl` of the workspace that this release comes from, locked before"
+        f" anything was generated (hash of the set: `{chosen.eval_hash}`); `seedgate eval` measures on them."
+        " Published beside the training rows they would soon be trained on, and measure nothing."
+    )
 
 
 def _review(chosen: Selection) -> str:

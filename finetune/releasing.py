@@ -151,10 +151,9 @@ def _make(ws: Workspace, lease: Lease, chosen: Selection, last: Event | None, te
 def _write(ws: Workspace, folder: Path, name: str, chosen: Selection, last: Event | None) -> str:
     """Writes the three files; the manifest, which speaks of the others, comes last. Returns its hash."""
     recalled = recalled_since(ws.ledger, last.payload["head"]["seq"] if last else 0, chosen.head[0])
-    files = {
-        "train.parquet": table_bytes(ws.task, chosen.values),
-        "README.md": dataset_card(ws.task, name, chosen, recalled=recalled).encode(),
-    }
+    table = table_bytes(ws.task, chosen.values)
+    card = dataset_card(ws.task, name, chosen, table, recalled=recalled)
+    files = {"train.parquet": table, "README.md": card.encode()}
     manifest = Manifest(
         name=name,
         previous=last.subject if last else None,

@@ -42,6 +42,7 @@ class Selection:
         rows: Evidence of each row, in order: seeds as they were added, then candidates as they came.
         values: The rows themselves, column to value, in the same order.
         omitted: Rows that were verified or approved and stay out.
+        eval_rows: How many rows the locked evaluation set has.
         semantic: From where a text counted as the same in meaning as an evaluation row; None if the set is empty.
         error_bound: How many of the approved rows may be wrong; None without such rows, or if not asked for.
     """
@@ -53,6 +54,7 @@ class Selection:
     rows: tuple[ManifestRow, ...]
     values: tuple[dict[str, Any], ...]
     omitted: tuple[Omission, ...]
+    eval_rows: int
     semantic: SemanticBound | None = None
     error_bound: ErrorBound | None = None
 
@@ -135,6 +137,7 @@ def _select(ws: Workspace, head: tuple[int, str]) -> Selection:
         rows=tuple(rows),
         values=tuple(values),
         omitted=tuple(omitted),
+        eval_rows=len(base.evaluation),
         semantic=leaks.bound,
     )
 

@@ -10,7 +10,7 @@ from seedgate.errors import RefusedError
 from seedgate.records import Candidate, Decision, Example
 from seedgate.task import Task
 
-__all__ = ["COLUMNS", "column_names", "fields_of", "read_table", "row_values", "table_bytes"]
+__all__ = ["COLUMNS", "column_names", "dataset_info", "fields_of", "read_table", "row_values", "table_bytes"]
 
 COLUMNS = {
     "id": "content hash of the task's fields",
@@ -91,16 +91,48 @@ def read_table(data: bytes, *, where: str) -> list[dict[str, Any]]:
         RefusedError: It is none.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        # No thread of Arrow's may hold a Python object: one that lets go of it while the interpreter ends
-        # aborts the process (5 of 100 short commands did).
-        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
-        rows: list[dict[str, Any]] = table.to_pylist()
+        rows: list[dict[str, Any]] = _table(data).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise RefusedError(f"{where}: cannot be read as Parquet: {error}") from None
     return rows
+
+
+def dataset_info(task: Task, data: bytes) -> dict[str, Any]:
+    """What a card's front matter says of the table, as `datasets` writes and checks it.
+
+    `num_bytes` and `dataset_size` are those of the rows in memory, `download_size` that of the file.
+
+    Args:
+        task: What the rows are of.
+        data: The file.
+    """
+    table = _table(data)
+    split = {"name": "train", "num_bytes": table.nbytes, "num_examples": table.num_rows}
+    return {
+        "features": [_feature(name, kind) for name, kind in _schema(task)],
+        "splits": [split],
+        "download_size": len(data),
+        "dataset_size": table.nbytes,
+    }
+
+
+def _feature(name: str, kind: Any) -> dict[str, Any]:
+    import pyarrow as pa
+
+    if pa.types.is_list(kind):
+        return {"name": name, "list": str(kind.value_type)}
+    return {"name": name, "dtype": str(kind)}
+
+
+def _table(data: bytes) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # No thread of Arrow's may hold a Python object: one that lets go of it while the interpreter ends
+    # aborts the process (5 of 100 short commands did).
+    return pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
 
 
 def _schema(task: Task) -> Iterable[tuple[str, Any]]:

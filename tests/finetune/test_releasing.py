@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,6 +91,49 @@ class TestContent:
         assert (rows[-1]["strategy"], rows[-1]["cycle"]) == ("few_shot", 1)
         assert rows[0]["approved_by"] == ["An Expert"]
         assert rows[0]["cycle"] is None
+
+    def test_what_the_card_states_of_the_split_is_what_datasets_finds(
+        self, approved: Workspace, tmp_path: Path
+    ) -> None:
+        import datasets
+
+        datasets.disable_progress_bars()
+        made = release(approved)
+        loaded = datasets.load_dataset(str(made.path), cache_dir=str(tmp_path / "cache"))
+        assert isinstance(loaded, datasets.DatasetDict)
+        stated, found = front_matter(made.path)["dataset_info"], loaded["train"]
+        assert stated["splits"] == [
+            {"name": "train", "num_bytes": found.info.splits["train"].num_bytes, "num_examples": 16}
+        ]
+        assert (found.num_rows, found.info.dataset_size) == (16, stated["dataset_size"])
+        assert stated["download_size"] == (made.path / "train.parquet").stat().st_size
+        # Of the file, not of the card: what is stated must be what would be found without it.
+        alone = datasets.load_dataset(
+            "parquet", data_files=str(made.path / "train.parquet"), cache_dir=str(tmp_path / "alone")
+        )["train"]
+        assert datasets.Features._from_yaml_list(stated["features"]) == alone.features == found.features
+        assert found.to_list() == alone.to_list()
+
+    def test_datasets_itself_notices_a_card_that_counts_wrongly(
+        self, approved: Workspace, tmp_path: Path
+    ) -> None:
+        import datasets
+
+        datasets.disable_progress_bars()
+        folder = shutil.copytree(release(approved).path, tmp_path / "copy")
+        card = folder / "README.md"
+        text = card.read_text()
+        card.chmod(0o644)
+        card.write_text(text.replace('"num_examples": 16', '"num_examples": 15'))
+        with pytest.raises(datasets.exceptions.NonMatchingSplitsSizesError, match="num_examples=15"):
+            datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+
+    def test_the_card_says_where_the_evaluation_split_is(self, approved: Workspace) -> None:
+        card = (release(approved).path / "README.md").read_text()
+        locked = approved.ledger.last("eval.locked")
+        assert locked is not None
+        assert "The evaluation split is not in this folder, by design. Its 6 rows are `eval.jsonl`" in card
+        assert f"(hash of the set: `{locked.subject}`)" in card
 
     def test_the_manifest_has_the_evidence_of_every_row(self, approved: Workspace) -> None:
         manifest = manifest_of(release(approved).path)
