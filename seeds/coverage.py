@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["LEAST_SEEDS", "Cell", "Cluster", "Coverage", "coverage_of", "values_of"]
+__all__ = [
+    "LEAST_SEEDS",
+    "Cell",
+    "Cluster",
+    "Clusters",
+    "Coverage",
+    "clusters_of",
+    "coverage_in",
+    "coverage_of",
+    "values_of",
+]
 
 LEAST_SEEDS = 40
 """Of fewer seeds there is no map: a cluster would be a handful."""
@@ -59,6 +69,13 @@ class Cluster(_Part):
     def name(self) -> str:
         """The words, or the text where no word is typical."""
         return ", ".join(self.words) or self.text
+
+
+class Clusters(NamedTuple):
+    """Middles of length one, shape [clusters, width], and the cluster of each seed, shape [seeds]."""
+
+    middles: NDArray[np.float32]
+    belongs: NDArray[np.int64]
 
 
 class Cell(_Part):
@@ -106,6 +123,12 @@ def coverage_of(seeds: Sequence[Example], task: Task, vectors: NDArray[np.float3
     Args:
         vectors: Those of the seeds, shape [seeds, width].
     """
+    clusters = clusters_of(seeds, task, vectors)
+    return None if clusters is None else coverage_in(clusters, seeds, task, vectors)
+
+
+def clusters_of(seeds: Sequence[Example], task: Task, vectors: NDArray[np.float32]) -> Clusters | None:
+    """The clusters of the map, in its order; None where there is no map. See `coverage_of`."""
     import numpy as np
 
     if len(seeds) < LEAST_SEEDS:
@@ -113,15 +136,21 @@ def coverage_of(seeds: Sequence[Example], task: Task, vectors: NDArray[np.float3
     middles, belongs = _clustered(vectors)
     if len(middles) < 2:
         return None
-    labels = _labels(task)
-    order = _order(belongs, [values_of(seed, task) for seed in seeds], labels)
-    middles, belongs = middles[order], np.argsort(order)[belongs]
+    order = _order(belongs, [values_of(seed, task) for seed in seeds], _labels(task))
+    return Clusters(middles[order], np.argsort(order)[belongs])
+
+
+def coverage_in(
+    clusters: Clusters, seeds: Sequence[Example], task: Task, vectors: NDArray[np.float32]
+) -> Coverage:
+    """The map over clusters that were found already."""
+    middles, belongs = clusters
     tags = tuple(
         tag for tag, _ in Counter(t for seed in seeds for t in set(seed.tags)).most_common(MOST_TAGS)
     )
     cells = _cells(seeds, task, belongs.tolist(), tags)
     return Coverage(
-        labels=labels,
+        labels=_labels(task),
         tags=tags,
         clusters=_described(seeds, task, vectors, middles, belongs),
         cells=cells,

@@ -7,12 +7,21 @@ returns more of what it sees, so a gap here is a gap in what is made of them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from seedgate.seeds.coverage import Coverage
 from seedgate.seeds.findings import MOST_ROWS, Finding
 
-__all__ = ["BORDER_SEEDS", "BORDER_SHARE", "EXPECTED", "THIN_SHARE", "gaps", "missing_cells", "thin_cells"]
+__all__ = [
+    "BORDER_SEEDS",
+    "BORDER_SHARE",
+    "EXPECTED",
+    "THIN_SHARE",
+    "gaps",
+    "missing_cells",
+    "thin_cells",
+    "thin_clusters",
+]
 
 EXPECTED = 3.0
 """A tag is missed where so many seeds with it would be expected if it came everywhere alike; then none is no chance
@@ -23,6 +32,16 @@ THIN_SHARE = 0.25
 
 BORDER_SEEDS, BORDER_SHARE = 3, 0.2
 """A label is missed in a cluster that is the second nearest to so many of its seeds, and to this share of them."""
+
+
+def thin_clusters(counts: Sequence[int]) -> set[int]:
+    """Places of the clusters with so few of the rows.
+
+    >>> thin_clusters([20, 2, 30])
+    {1}
+    """
+    even = sum(counts) / len(counts)
+    return {place for place, count in enumerate(counts) if count <= THIN_SHARE * even}
 
 
 def missing_cells(coverage: Coverage) -> set[tuple[str, int]]:
@@ -52,10 +71,10 @@ def gaps(coverage: Coverage) -> Iterator[Finding]:
 
 
 def _clusters(coverage: Coverage) -> Iterator[Finding]:
-    total = sum(cluster.seeds for cluster in coverage.clusters)
-    even = total / len(coverage.clusters)
-    for cluster in coverage.clusters:
-        if cluster.seeds <= THIN_SHARE * even:
+    counts = [cluster.seeds for cluster in coverage.clusters]
+    total, thin = sum(counts), thin_clusters(counts)
+    for place, cluster in enumerate(coverage.clusters):
+        if place in thin:
             yield Finding(
                 code="thin",
                 severity="info",

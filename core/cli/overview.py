@@ -37,7 +37,7 @@ def overview(ws: Workspace) -> View:
 
 def text_of(facts: Mapping[str, Any]) -> str:
     """Facts as text, those that say nothing left out."""
-    parts = [_cycle, _funnel, _scores, _releases, _recalled, _accuracy, _another_batch, _time]
+    parts = [_cycle, _funnel, _scores, _releases, _recalled, _meaning, _accuracy, _another_batch, _time]
     return "\n\n".join(filter(None, (part(facts) for part in parts)))
 
 
@@ -117,6 +117,12 @@ def _recalled(facts: Mapping[str, Any]) -> str:
     lines = [f"recalled: {row['said']}" for row in rows[:MOST_LISTED]]
     lines += [f"... and {len(rows) - MOST_LISTED} more"] if len(rows) > MOST_LISTED else []
     return "\n".join([*lines, *(each["said"] for each in facts["affected_models"])])
+
+
+def _meaning(facts: Mapping[str, Any]) -> str:
+    """Only where there is a map; `status` does not ask."""
+    found = facts.get("meaning")
+    return str(found["said"]) if found and found["clusters"] else ""
 
 
 def _accuracy(facts: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from seedgate.errors import SeedgateError
 from seedgate.plain import as_json
 from seedgate.report.counting import counts
 from seedgate.report.effort import effort
+from seedgate.report.meaning import meaning
 from seedgate.report.measuring import ablation, learning_curve, placed
 from seedgate.report.samples import samples
 
@@ -60,6 +61,7 @@ def report_facts(ws: Workspace) -> dict[str, Any]:
         "ablation": ablation(ws),
         "learning_curve": learning_curve(ws),
         **counts(ws, found),
+        **meaning(ws, found),
         **effort(ws),
         "samples": samples(ws, found),
     }

@@ -74,6 +74,7 @@ def _views(facts: Mapping[str, Any]) -> dict[str, Any]:
         "scores": _scores(reference),
         "score_scale": scale_of([0.4, 1.0, *(each["low"] for each in reference if each["low"] is not None)]),
         "covered": _covered(facts["coverage"]),
+        "meaning": {"rows": _with_bars(facts["meaning"]["clusters"])},
         "bounds": [_bound(each) for each in facts["releases"] if each["counts"].get("approved")],
     }
 
@@ -217,23 +218,27 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _covered(coverage: Mapping[str, Any]) -> dict[str, Any]:
     rows = coverage["labels"] or coverage["tags"]
-    whole = max((row["seeds"] + row["approved"] for row in rows), default=0)
     return {
         "by": "label" if coverage["labels"] else "tag",
         "least": (min(row["seeds"] for row in rows), min(row["seeds"] + row["approved"] for row in rows))
         if rows
         else None,
-        "rows": [
-            {
-                **row,
-                "bar": charts.bar(
-                    [Part("seed", row["seeds"], "seeds"), Part("approved", row["approved"], "approved")],
-                    whole,
-                ),
-            }
-            for row in rows
-        ],
+        "rows": _with_bars(rows),
     }
+
+
+def _with_bars(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of seeds and approved, each with its bar."""
+    whole = max((row["seeds"] + row["approved"] for row in rows), default=0)
+    return [
+        {
+            **row,
+            "bar": charts.bar(
+                [Part("seed", row["seeds"], "seeds"), Part("approved", row["approved"], "approved")], whole
+            ),
+        }
+        for row in rows
+    ]
 
 
 def _bound(release: Mapping[str, Any]) -> dict[str, Any]:
