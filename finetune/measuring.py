@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -66,6 +67,7 @@ class Measuring:
         key = f"ablation:{content_hash([self._settings, rows_hash, number, steps])}"
         self._looked.add(key)
         if key not in self._known:
+            began = time.monotonic()
             found = self.student.scores(rows, number, steps, tell)
             payload = {
                 "eval_hash": self._eval_hash,
@@ -75,6 +77,7 @@ class Measuring:
                 "steps": steps,
                 "settings": self._settings,
                 "scores": found,
+                "seconds": round(time.monotonic() - began, 3),
             }
             self._ws.ledger.append([NewEvent("ablation.scored", what, payload, key)], lease=self._lease)
             self._known[key] = found

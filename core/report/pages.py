@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from seedgate.files import atomic_write
 from seedgate.report import charts
 from seedgate.report.charts import Part, Point, scale_of, seen
+from seedgate.report.effort import PARTS
 from seedgate.report.wording import FILTERS, changes
 
 __all__ = ["PAGE", "page_of", "write_page"]
@@ -107,9 +108,8 @@ def _steps(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _budget(time: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("curation", "generation", "training", "evaluation")
-    total = sum(time[name]["seconds"] for name in names)
-    parts = [Part(name, round(time[name]["seconds"]), f"seconds of {name}") for name in names]
+    total = sum(time[name]["seconds"] for name in PARTS)
+    parts = [Part(name, round(time[name]["seconds"]), f"seconds of {name}") for name in PARTS]
     marks = [share * total for share in time["rule"]]
     return {
         "total": total,
@@ -120,7 +120,7 @@ def _budget(time: Mapping[str, Any]) -> dict[str, Any]:
                 "seconds": time[name]["seconds"],
                 "share": time[name]["seconds"] / total if total else 0.0,
             }
-            for name in names
+            for name in PARTS
         ],
     }
 

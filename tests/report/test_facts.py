@@ -10,6 +10,7 @@ from seedgate.canonical import content_hash
 from seedgate.cli.overview import overview, text_of
 from seedgate.ledger import NewEvent
 from seedgate.report import report_facts
+from seedgate.report.effort import effort
 from seedgate.workspace import Workspace
 from tests.finetune.reviewing import Reviewing, example
 
@@ -88,12 +89,54 @@ class TestTime:
             "unknown": 2,
             "median": 10.0,
             "simulated": 0,
+            "seeds": {"seconds": 0, "submissions": 0},
+            "adjudication": {"seconds": 0, "submissions": 0, "shell": 0},
         }
         assert time["generation"] == {"seconds": 100.0, "runs": 1, "without": 1}
         assert (time["training"]["seconds"], time["evaluation"]["seconds"]) == (60.0, 60.0)
         assert time["share"] == pytest.approx(80 / 300)
         assert "27%" in time["said"]
         assert "less than the 60-70%" in time["said"]
+
+    def test_students_adjudicators_and_seeds_are_counted_where_they_left_a_time(
+        self, told: Workspace
+    ) -> None:
+        def settled(at: str | None, by: str = "judge") -> NewEvent:
+            answer = None if at is None else {"submitted_at": f"2026-01-02T10:{at}+00:00"}
+            return NewEvent("adjudication.recorded", "0" * 64, {"by": by, "answer": answer})
+
+        scored = {"eval_hash": "e", "rows_hash": "r", "seed": 0, "scores": []}
+        before = report_facts(told)["time"]
+        told.ledger.append(
+            [
+                settled("00:00"),
+                settled("00:40"),
+                settled("02:00"),
+                settled(None),
+                NewEvent("ablation.scored", "gated", {**scored, "seconds": 12.5}, "a"),
+                NewEvent("ablation.scored", "seeds", scored, "b"),
+                NewEvent("round.opened", "s", {"round": {"id": "s", "purpose": "seeds"}, "assignments": []}),
+                NewEvent(
+                    "verdict.recorded",
+                    "1" * 64,
+                    {"response_id": "x", "reviewer": "ana", "round": "s", "pace_s": 10.0},
+                ),
+            ]
+        )
+        time = effort(told)["time"]
+        # The first of a sitting counts as the median of 40 and 80 seconds.
+        assert time["curation"]["adjudication"] == {"seconds": 180.0, "submissions": 3, "shell": 1}
+        assert time["curation"]["seeds"] == {"seconds": 10.0, "submissions": 1}
+        assert time["curation"]["seconds"] == before["curation"]["seconds"] + 180 + 10
+        assert time["students"] == {"seconds": 12.5, "measured": 1, "without": 1}
+        assert time["share"] == pytest.approx(270 / (300 + 180 + 10 + 12.5))
+        assert time["missing"] == [
+            "People: writing seeds and guidelines, and reading them, leave no time behind.",
+            "People: 12 seeds were signed off without being timed.",
+            "People: 1 cases were settled on the shell, without a time.",
+            "Machines: 1 runs did not end by themselves and left no time.",
+            "Machines: 1 students of `ablate` and `curve` have no time on record.",
+        ]
 
     def test_minutes_per_approved_row_are_of_people(self, told: Workspace) -> None:
         assert report_facts(told)["headline"]["minutes_per_approved"] == pytest.approx(80 / 60 / 4)
