@@ -65,8 +65,8 @@ KINDS: dict[str, str] = {
     "model.trained": "model name: {release, manifest_hash, base_model, settings, path, weights, metrics, files}",
     "model.merged": "model name: {files}; base model and adapter in one folder",
     "model.evaluated": "model name or base: Evaluation without the name, interval, settings; body: predictions",
-    "ablation.scored": "arm: {eval_hash, rows, rows_hash, seed, steps, settings, scores}; a student that was trained on"
-    " rows, approved or not, measured on the locked set and thrown away",
+    "ablation.scored": "arm: {eval_hash, rows, rows_hash, seed, steps, settings, scores, seconds}; a student that was"
+    " trained on rows, approved or not, measured on the locked set and thrown away",
     "ablation.measured": "release name: Ablation without the name, eval_hash; whether the gate paid",
     "curve.measured": "release name: Curve without the name, eval_hash; what further rows would bring",
     "model.judged": "model name: Judgement without the name; better: it is the current model from here on",
