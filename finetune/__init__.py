@@ -3,6 +3,7 @@
 from seedgate.finetune.ablating import Ablation, ArmResult, ablate
 from seedgate.finetune.auditing import audit
 from seedgate.finetune.comparing import compare
+from seedgate.finetune.confusing import confusion
 from seedgate.finetune.curving import Curve, CurvePoint, Law, curve
 from seedgate.finetune.diff_records import ReleaseDiff
 from seedgate.finetune.diffing import release_diff
@@ -14,6 +15,8 @@ from seedgate.finetune.promoting import current_model, judged, promote
 from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows, redactions
 from seedgate.finetune.records import (
     Comparison,
+    Confused,
+    Confusion,
     Counts,
     Evaluation,
     Judgement,
@@ -37,6 +40,8 @@ __all__ = [
     "AnotherBatch",
     "ArmResult",
     "Comparison",
+    "Confused",
+    "Confusion",
     "Counts",
     "Curve",
     "CurvePoint",
@@ -63,6 +68,7 @@ __all__ = [
     "another_batch",
     "audit",
     "compare",
+    "confusion",
     "current_model",
     "curve",
     "evaluate",

@@ -16,7 +16,9 @@ from typing import Any
 
 from seedgate.canonical import content_hash
 from seedgate.errors import RefusedError, ServiceError
+from seedgate.fields import plain_answer
 from seedgate.finetune.adapters import Served, served_model
+from seedgate.finetune.confusing import answered_label
 from seedgate.finetune.intervals import score_interval
 from seedgate.finetune.records import Evaluation, Prediction, Share, TrainedModel
 from seedgate.finetune.releasing import Progress
@@ -326,8 +328,8 @@ def _shares(ws: Workspace, groups: dict[str, list[float]]) -> dict[str, Share]:
 
 
 def _outside(ws: Workspace, predictions: Sequence[Prediction]) -> int:
-    choices = {choice.casefold() for choice in ws.task.choices or ()}
-    return sum(p.answer.strip().rstrip(".").casefold() not in choices for p in predictions) if choices else 0
+    known = answered_label(ws.task)
+    return sum(plain_answer(each.answer) not in known for each in predictions) if known else 0
 
 
 def _run(work: Coroutine[Any, Any, tuple[str, list[Prediction]]]) -> tuple[str, list[Prediction]]:

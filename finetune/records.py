@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -12,10 +12,14 @@ from seedgate.scoring import Metric
 from seedgate.seeds import SemanticBound
 
 __all__ = [
+    "OUTSIDE",
     "Comparison",
+    "Confused",
+    "Confusion",
     "Counts",
     "Evaluation",
     "FileEntry",
+    "Judgement",
     "Manifest",
     "ManifestRow",
     "Omission",
@@ -32,6 +36,11 @@ Origin = Literal["seed", "approved"]
 
 Outcome = Literal["better", "worse", "undecided"]
 """`undecided`: the test on this evaluation set cannot tell the two models apart."""
+
+OUTSIDE = "outside"
+"""What an answer that is none of the labels is called."""
+
+MOST_TOLD = 5
 
 
 class _Record(BaseModel):
@@ -258,6 +267,56 @@ class Evaluation(_Record):
             f"{self.model}: {self.metric} {self.value:.3f} ({self.confidence:.0%} interval"
             f" {self.low:.3f} to {self.high:.3f}, n = {self.n}{warning})"
         )
+
+
+class Confused(NamedTuple):
+    """One label that was taken for another, or (`said` is `outside`) for none; `rows` of the `of` that have it."""
+
+    expected: str
+    said: str
+    rows: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.expected} as {self.said} ({self.rows} of {self.of})"
+
+
+class Confusion(_Record):
+    """What a model answered to the rows of each label.
+
+    Attributes:
+        labels: The task's; the lines of `counts`, and its columns but the last.
+        counts: Shape [labels, labels + 1]: rows of a label by what was answered. Answers that are no label are
+            in the last column, called `outside`.
+        macro_f1: Mean F1 of the labels that have rows, and its bootstrap interval.
+    """
+
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    macro_f1: Share
+    confidence: float
+
+    @property
+    def confused(self) -> list[Confused]:
+        """Every pair that was confused, most rows first."""
+        names = (*self.labels, OUTSIDE)
+        pairs = [
+            Confused(names[row], names[column], count, sum(line))
+            for row, line in enumerate(self.counts)
+            for column, count in enumerate(line)
+            if count and row != column
+        ]
+        return sorted(pairs, key=lambda each: -each.rows)
+
+    def __str__(self) -> str:
+        f1 = self.macro_f1
+        told = f"macro-F1 {f1.value:.3f} ({self.confidence:.0%} interval {f1.low:.3f} to {f1.high:.3f})"
+        # What happened once may be chance, and five pairs are what one remembers.
+        often = [each for each in self.confused if each.rows > 1]
+        if not often:
+            return f"{told}; no two labels confused more than once"
+        more = f", and {len(often) - MOST_TOLD} more pairs" if len(often) > MOST_TOLD else ""
+        return f"{told}; most confused: {', '.join(map(str, often[:MOST_TOLD]))}{more}"
 
 
 class Comparison(_Record):

@@ -52,7 +52,7 @@ def evaluate(
     Example: seedgate eval r001-3c1d90ab --against base
     Example: seedgate eval r001-3c1d90ab --promote
     """
-    from seedgate.finetune import compare, current_model
+    from seedgate.finetune import compare, confusion, current_model
     from seedgate.finetune import evaluate as run
     from seedgate.finetune import promote as judge
     from seedgate.finetune.evaluating import plan_evaluation
@@ -70,6 +70,7 @@ def evaluate(
     with Workspace(workspace) as ws, progress("evaluating", quiet=json) as on_progress:
         name = None if model == "base" else model
         result = run(ws, name, on_progress=on_progress)
+        confused = confusion(ws, result)
         comparison = None
         if against is not None:
             other = None if against == "base" else against
@@ -79,8 +80,8 @@ def evaluate(
         if promote:
             run(ws, current_model(ws), on_progress=on_progress)
             judgement = judge(ws, str(model))
-    text = "\n".join(str(each) for each in (result, comparison, judgement) if each is not None)
-    data = {"evaluation": result, "comparison": comparison, "judgement": judgement}
+    text = "\n".join(str(each) for each in (result, confused, comparison, judgement) if each is not None)
+    data = {"evaluation": result, "confusion": confused, "comparison": comparison, "judgement": judgement}
     emit(data, text, json_output=json)
 
 

@@ -138,7 +138,9 @@ def _accuracy(facts: Mapping[str, Any]) -> str:
     level = f"{newest['confidence']:.0%} interval"
     text = table(["model", "trained on", newest["metric"], level, "n"], rows)
     compared = (each if isinstance(each, str) else each["said"] for each in facts["comparisons"])
-    return text + "".join(f"\n{each}" for each in compared)
+    found = facts.get("confusion")  # `status` does not ask
+    confused = [f"{found['model']}: {found['said']}"] if found else []
+    return text + "".join(f"\n{each}" for each in (*compared, *confused))
 
 
 def _another_batch(facts: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from seedgate.plain import as_json
 from seedgate.report.counting import counts
 from seedgate.report.effort import effort
 from seedgate.report.meaning import meaning
-from seedgate.report.measuring import ablation, learning_curve, placed
+from seedgate.report.measuring import ablation, confused, learning_curve, placed
 from seedgate.report.samples import samples
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def report_facts(ws: Workspace) -> dict[str, Any]:
     now = standing(ws)
     state, found = now
     data = _standing(ws, now)
-    data["evaluations"] = placed(ws, data["evaluations"])
     data |= {
+        **confused(ws, placed(ws, data["evaluations"])),
         "made": {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seedgate": seedgate.__version__,

@@ -1,14 +1,16 @@
-"""Measurements of models at the cycle and the rows of their release; the newest ablation and learning curve."""
+"""Measurements of models at the cycle and rows of their release; what is confused; the newest ablation and curve."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from seedgate.plain import as_json
+
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["ablation", "learning_curve", "placed"]
+__all__ = ["ablation", "confused", "learning_curve", "placed"]
 
 
 def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -32,6 +34,30 @@ def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict
         }
     nothing = {"cycle": None, "rows": 0, "approved": 0, "simulated": 0}
     return [{**each, **made.get(str(each["release"]), nothing)} for each in evaluations]
+
+
+def confused(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """`evaluations` as given, each with its `macro_f1`, and the `confusion` of the last; None where there is none."""
+    from seedgate.finetune.confusing import confusions
+    from seedgate.finetune.evaluating import evaluation_of
+
+    newest = {event.subject: evaluation_of(event) for event in ws.ledger.events("model.evaluated")}
+    measured = list(evaluations)
+    found = list(confusions(ws, [newest[str(each["model"])] for each in measured]))
+    last = None
+    if found and found[-1] is not None:
+        pairs = [pair._asdict() for pair in found[-1].confused]
+        last = {
+            **as_json(found[-1]),
+            "said": str(found[-1]),
+            "model": measured[-1]["model"],
+            "confused": pairs,
+        }
+    macro = [None if each is None else as_json(each.macro_f1) for each in found]
+    return {
+        "evaluations": [{**each, "macro_f1": f1} for each, f1 in zip(measured, macro, strict=True)],
+        "confusion": last,
+    }
 
 
 def ablation(ws: Workspace) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from seedgate.files import atomic_write
 from seedgate.report import charts
 from seedgate.report.charts import Part, Point, scale_of, seen
 from seedgate.report.effort import PARTS
+from seedgate.report.heatmap import heatmap
 from seedgate.report.wording import FILTERS, changes
 
 __all__ = ["PAGE", "page_of", "write_page"]
@@ -70,6 +71,7 @@ def _views(facts: Mapping[str, Any]) -> dict[str, Any]:
         "budget": _budget(facts["time"]),
         "accuracy_scale": scale_of([each[end] for each in measured for end in ("low", "high")]),
         "curve": _curve(measured),
+        "confusion": heatmap(facts["confusion"]),
         "ablation": _ablation(facts["ablation"]),
         "learning": _learning(facts["learning_curve"]),
         "scores": _scores(reference),

@@ -13,6 +13,9 @@ from seedgate.seeds import baseline
 from seedgate.workspace import Workspace
 from tests.finetune.reviewing import Reviewing, example
 
+WRONG = {"delivery": "Billing.", "billing": "delivery", "account": "No idea"}
+"""What is answered to rows of a label that a model gets wrong."""
+
 
 @pytest.fixture
 def reviewing(tiny_workspace: Workspace) -> Reviewing:
@@ -27,7 +30,12 @@ def measured(ws: Workspace, model: str, right: int, *, made: str | None = None) 
         trained = {"release": made, "metrics": {"seconds": 60.0}}
         ws.ledger.append([NewEvent("model.trained", model, trained)])
     answers = [
-        Prediction(id=each.id, answer="", score=float(n < right)) for n, each in enumerate(base.evaluation)
+        Prediction(
+            id=each.id,
+            answer=str(each.fields["label"]) if n < right else WRONG[each.fields["label"]],
+            score=float(n < right),
+        )
+        for n, each in enumerate(base.evaluation)
     ]
     _record(
         ws,

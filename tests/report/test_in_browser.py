@@ -107,6 +107,28 @@ def test_everything_has_a_name(browser: Browser, written: Path) -> None:
     page.context.close()
 
 
+def test_a_wide_matrix_scrolls_in_its_own_box_and_keeps_its_labels_in_sight(
+    browser: Browser, told: Workspace
+) -> None:
+    facts, path = report_facts(told), told.root / "report.html"
+    labels = [f"a_label_with_a_long_name_{n}" for n in range(25)]
+    counts = [[(to * at) % 7 for to in range(26)] for at in range(25)]
+    facts["confusion"] |= {"labels": labels, "counts": counts}
+    write_page(facts, path)
+    for scheme in ("light", "dark"):
+        page, wrong = opened(browser, path, scheme, SIZES["phone"])
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"][0]
+        assert page.evaluate(CONTRASTS % LEAST_CONTRAST) == []
+        box = page.get_by_role("region", name="Confusion matrix")
+        box.evaluate("e => e.scrollTo(9999, 0)")
+        assert box.evaluate("e => e.scrollLeft") > 100
+        name = box.get_by_role("rowheader", name="a_label_with_a_long_name_24").bounding_box()
+        assert name is not None
+        assert 0 <= name["x"] < name["x"] + name["width"] < SIZES["phone"][0]
+        assert wrong == []
+        page.context.close()
+
+
 def test_on_paper_it_is_dark_on_white_whatever_the_screen(browser: Browser, written: Path) -> None:
     page, _ = opened(browser, written, "dark", SIZES["desk"])
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor")

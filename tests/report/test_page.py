@@ -84,8 +84,11 @@ def test_its_figures_are_those_of_the_facts(facts: dict[str, Any]) -> None:
     assert by_label == {name: list(each.values()) for name, each in facts["approvals"]["label"].items()}
     covered = {row[0]: (int(row[2]), int(row[3])) for row in read.table("Rows by label")[1:]}
     assert covered == {row["name"]: (row["seeds"], row["approved"]) for row in facts["coverage"]["labels"]}
-    measured = [row[-1] for row in read.table("Accuracy by cycle")[1:-1]]
-    assert measured == [f"{e['value']:.3f} ({e['low']:.3f} to {e['high']:.3f})" for e in facts["evaluations"]]
+    measured = [row[-2:] for row in read.table("Accuracy by cycle")[1:-1]]
+    assert measured == [
+        [f"{each['value']:.3f} ({each['low']:.3f} to {each['high']:.3f})" for each in (e, e["macro_f1"])]
+        for e in facts["evaluations"]
+    ]
     reasons = {row[0]: int(row[1]) for row in read.table("What reviewers found wrong")[1:]}
     assert reasons == {name.replace("_", " "): n for name, n in facts["rejections"].items()}
     funnel = [int(row[2]) for row in read.table("Funnel")[1:]]
@@ -151,6 +154,46 @@ def test_what_a_program_answered_is_marked(make_workspace: Any) -> None:
     for start in ("Funnel", "By cycle", "By strategy", "By label", "Rows by label"):
         assert any(caption.startswith(f"{start} simulated") for caption in read.tables), start
     assert read.table("Reviewers")[1][0] == "simulated-reviewer simulated"
+
+
+def test_what_is_confused_is_a_table_of_numbers(facts: dict[str, Any]) -> None:
+    read = ReadPage(page_of(facts))
+    assert read.table("What m-r001 takes for what") == [
+        ["label", "delivery", "billing", "account", "outside", "rows"],
+        ["delivery", "2", "0", "0", "0", "2"],
+        ["billing", "0", "2", "0", "0", "2"],
+        ["account", "0", "0", "1", "1", "2"],
+    ]
+    tints = {a["class"] for tag, a in read.tags if tag == "td" and "right" in (a.get("class") or "")}
+    assert tints == {"n right3", "n right2"}
+    facts["confusion"] = None
+    assert not any(caption.startswith("What m-r001") for caption in ReadPage(page_of(facts)).tables)
+
+
+def test_of_many_labels_those_that_are_confused_are_shown_and_the_rest_named(facts: dict[str, Any]) -> None:
+    size, evil = 77, "</table><script>x</script>"
+    counts = [[4 * (to == at) for to in range(size + 1)] for at in range(size)]
+    counts[7][3], counts[3][60], counts[60][-1] = 5, 1, 2
+    labels = [*(f"label_{n}" for n in range(size - 1)), evil]
+    facts["confusion"] |= {"labels": labels, "counts": counts, "model": evil}
+    page = page_of(facts)
+    read = ReadPage(page)
+    assert "script" not in {tag for tag, _ in read.tags}
+    assert read.table("What </table>") == [
+        ["label", "label_3", "label_7", "label_60", "other labels", "outside", "rows"],
+        ["label_3", "4", "0", "1", "0", "0", "5"],
+        ["label_7", "5", "4", "0", "0", "0", "9"],
+        ["label_60", "0", "0", "4", "0", "2", "6"],
+    ]
+    assert "as they are confused less or never: label_0, label_1, label_2, label_4" in page
+    for at in range(size):
+        counts[at][(at + 1) % size] = 1 + at % 2
+    rows = ReadPage(page_of(facts)).table("What </table>")
+    assert len(rows) == 1 + 25
+    assert all(sum(map(int, row[1:-1])) == int(row[-1]) for row in rows[1:])
+    for at, line in enumerate(counts):
+        line[:] = [4 * (to == at) for to in range(size + 1)]
+    assert not any(caption.startswith("What </table>") for caption in ReadPage(page_of(facts)).tables)
 
 
 def test_long_tables_end_with_how_many_more_there_are(facts: dict[str, Any]) -> None:
