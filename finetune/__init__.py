@@ -27,6 +27,7 @@ from seedgate.finetune.records import (
     Release,
     Share,
     TrainedModel,
+    Unconstrained,
 )
 from seedgate.finetune.redacting import Redaction, redact
 from seedgate.finetune.releasing import release, release_needed
@@ -63,6 +64,7 @@ __all__ = [
     "ReleaseDiff",
     "Share",
     "TrainedModel",
+    "Unconstrained",
     "ablate",
     "affected_models",
     "another_batch",

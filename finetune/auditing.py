@@ -43,7 +43,10 @@ _BODIES: dict[str, Callable[[str, Any], list[Any]]] = {
     ],
     "adjudication.recorded": lambda _, payload: [payload.get("comment_hash")],
     "release.created": lambda _, payload: [payload["ids"]],
-    "model.evaluated": lambda _, payload: [payload["predictions_hash"]],
+    "model.evaluated": lambda _, payload: [
+        payload["predictions_hash"],
+        (payload.get("unconstrained") or {}).get("predictions_hash"),
+    ],
 }
 """Kind of event to the hashes of the bodies it cannot do without."""
 

@@ -1,59 +1,61 @@
 """`evaluate`: one model on the locked evaluation set, through vLLM, with an interval; each look on record.
 
 Greedy answers to the Task's prompts, limited to the task's labels where it has them, scored by the Task. What
-the model said is kept in the ledger, so that two models can be compared row by row without asking again.
+the model said is kept in the ledger, so that two models can be compared row by row without asking again. What it says
+when it is not limited stands beside that, and decides nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from seedgate.canonical import content_hash
-from seedgate.errors import RefusedError, ServiceError
+from seedgate.errors import RefusedError
 from seedgate.fields import plain_answer
-from seedgate.finetune.adapters import Served, served_model
+from seedgate.finetune.asking import Answers, ask, constraint
 from seedgate.finetune.confusing import answered_label
 from seedgate.finetune.intervals import score_interval
-from seedgate.finetune.records import Evaluation, Prediction, Share, TrainedModel
+from seedgate.finetune.records import Evaluation, Prediction, Share, TrainedModel, Unconstrained
 from seedgate.finetune.releasing import Progress
-from seedgate.finetune.training import base_model, refuse_changed, trained_model
+from seedgate.finetune.training import refuse_changed, trained_model
 from seedgate.finetune.verifying import verified_release
-from seedgate.generator.clients.base import Client, Completion, Request, Sampling
-from seedgate.generator.clients.chosen import offline_client
-from seedgate.generator.clients.server import ServerClient
 from seedgate.ledger import Event, NewEvent
 from seedgate.records import Example
 from seedgate.seeds import Baseline, baseline
-from seedgate.services import served_rank
 from seedgate.workspace import Workspace
 
-__all__ = ["BASE", "EvaluationPlan", "answers_of", "evaluate", "evaluation_of", "plan_evaluation"]
+__all__ = ["BASE", "EvaluationPlan", "evaluate", "evaluation_of", "plan_evaluation"]
 
 BASE = "base"
 """What the model as served, without training, is called in the ledger."""
 
-CONCURRENCY = 32
-DEADLINE_S = 60.0
-
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPlan:
-    """What `evaluate` would do. `known`: the measurement that was made before, if one was."""
+    """What `evaluate` would do.
+
+    Attributes:
+        questions: So many are asked: each row also without the constraint, where there is one.
+        known: The measurement that was made before, if one was.
+    """
 
     model: str
     rows: int
+    questions: int
     known: Evaluation | None
 
     def __str__(self) -> str:
         if self.known is not None:
             return f"measured before: {self.known}"
-        return f"would ask {self.model} about {self.rows} rows of the locked set, a look that is recorded"
+        twice = f" with and without the constraint, {self.questions} questions"
+        return (
+            f"would ask {self.model} about {self.rows} rows of the locked set"
+            f"{twice if self.questions > self.rows else ''}, a look that is recorded"
+        )
 
 
 def plan_evaluation(ws: Workspace, model: str | None = None) -> EvaluationPlan:
@@ -63,7 +65,8 @@ def plan_evaluation(ws: Workspace, model: str | None = None) -> EvaluationPlan:
     """
     base, trained, _, key = _prepared(ws, model)
     name = trained.name if trained else BASE
-    return EvaluationPlan(name, len(base.evaluation), _recorded(ws, name, key))
+    rows = len(base.evaluation)
+    return EvaluationPlan(name, rows, rows * (2 if constraint(ws) else 1), _recorded(ws, name, key))
 
 
 def evaluate(ws: Workspace, model: str | None = None, *, on_progress: Progress | None = None) -> Evaluation:
@@ -82,25 +85,18 @@ def evaluate(ws: Workspace, model: str | None = None, *, on_progress: Progress |
     if found is not None:
         return found
     started = time.monotonic()
-    served, predictions = _run(_predict(ws, trained, base.evaluation, on_progress or (lambda *_: None)))
+    tell = on_progress or (lambda *_: None)
+    answers = ask(ws, trained, base.evaluation, tell, free=bool(constraint(ws)))
     return _record(
         ws,
         key=key,
         model=trained.name if trained else BASE,
-        served=served,
+        answers=answers,
         settings=settings,
         eval_hash=base.eval_hash,
         examples=base.evaluation,
-        predictions=predictions,
         seconds=round(time.monotonic() - started, 1),
     )
-
-
-def answers_of(
-    ws: Workspace, model: TrainedModel | None, examples: Sequence[Example], tell: Progress
-) -> list[Prediction]:
-    """What a model answers, and how right that is; None for the model as it is served. Nothing is recorded."""
-    return _run(_predict(ws, model, examples, tell))[1]
 
 
 def _prepared(ws: Workspace, model: str | None) -> tuple[Baseline, TrainedModel | None, dict[str, Any], str]:
@@ -140,7 +136,7 @@ def _settings(ws: Workspace, trained: TrainedModel | None) -> dict[str, Any]:
         "weights": content_hash(weights),
         "served_model": ws.config.vllm.model,
         "task_hash": ws.task.hash,
-        "constrained": config.constrained and ws.task.choices is not None,
+        "constrained": bool(constraint(ws)),
         "max_tokens": config.max_tokens,
         "confidence": config.confidence,
         "temperature": 0.0,
@@ -154,116 +150,28 @@ def _recorded(ws: Workspace, subject: str, key: str) -> Evaluation | None:
     return None
 
 
-async def _predict(
-    ws: Workspace, trained: TrainedModel | None, examples: Sequence[Example], tell: Progress
-) -> tuple[str, list[Prediction]]:
-    if ws.vllm_offline:
-        tell(0, len(examples), "loading the model")
-        name = trained.name if trained else ws.config.vllm.model
-        return name, await _answers(ws, _loaded(ws, trained), examples, tell)
-    urls, key = ws.vllm_urls(), ws.vllm_key()
-    if trained is None:
-        served = Served(urls, ws.config.vllm.model)
-        return served.name, await _answers(ws, _server(ws, served), examples, tell)
-    tell(0, len(examples), f"loading {trained.name}")
-    async with served_model(urls, key, trained) as served:
-        return served.name, await _answers(ws, _server(ws, served), examples, tell)
-
-
-def _loaded(ws: Workspace, trained: TrainedModel | None) -> Client:
-    """The model in this process: an adapter on the model that it was trained on, whatever else generates."""
-    if trained is None:
-        return offline_client(ws)
-    if trained.weights == "model":
-        return offline_client(ws, model=str(trained.weights_path))
-    adapter = (trained.weights_path, served_rank(int(str(trained.settings["lora_rank"]))))
-    return offline_client(ws, adapter=adapter, model=base_model(ws, trained.base_model))
-
-
-def _server(ws: Workspace, served: Served) -> Client:
-    return ServerClient(
-        served.urls,
-        served.name,
-        api_key=ws.vllm_key(),
-        timeout_s=ws.config.generation.timeout_s,
-        connections=CONCURRENCY,
-        deadline_s=DEADLINE_S,
-    )
-
-
-async def _answers(
-    ws: Workspace, client: Client, examples: Sequence[Example], tell: Progress
-) -> list[Prediction]:
-    """The predictions, in the examples' order; the client is closed."""
-    config = ws.config.evaluation
-    choices = tuple(ws.task.choices or ()) if config.constrained else ()
-    # No seed: at temperature 0 it would change nothing, and it kills vLLM's CPU engine.
-    sampling = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=config.max_tokens)
-    slots, done = asyncio.Semaphore(CONCURRENCY), 0
-
-    async def answer(example: Example) -> Prediction:
-        nonlocal done
-        prompt = tuple(ws.task.messages(example.fields)[:-1])
-        async with slots:
-            completion = await client.complete(
-                Request(f"eval:{example.id[:12]}", prompt, sampling, None, choices)
-            )
-        done += 1
-        tell(done, len(examples), "")
-        return _prediction(ws, example, completion)
-
-    try:
-        await client.start()
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(answer(example)) for example in examples]
-    except* ServiceError as failed:
-        raise _first(failed) from None
-    finally:
-        await client.aclose()
-    return [task.result() for task in tasks]
-
-
-def _first(failed: BaseExceptionGroup[Any]) -> ServiceError:
-    """The first error, with a hint that speaks of evaluating."""
-    error: BaseException = failed
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    message = error.message if isinstance(error, ServiceError) else str(error)
-    hint = error.hint if isinstance(error, ServiceError) else None
-    if hint and "generate" in hint:
-        hint = "look at `seedgate status` and the server's log, then run `seedgate eval` again"
-    return ServiceError(message, hint=hint)
-
-
-def _prediction(ws: Workspace, example: Example, completion: Completion) -> Prediction:
-    choice = completion.choices[0]
-    return Prediction(
-        id=example.id,
-        answer=choice.text,
-        score=ws.task.score(example.fields, choice.text),
-        finish_reason=choice.finish_reason,
-    )
-
-
 def _record(
     ws: Workspace,
     *,
     key: str,
     model: str,
-    served: str,
+    answers: Answers,
     settings: dict[str, Any],
     eval_hash: str,
     examples: Sequence[Example],
-    predictions: Sequence[Prediction],
     seconds: float,
 ) -> Evaluation:
-    metric, confidence = ws.task.metric, ws.config.evaluation.confidence
+    metric, confidence, predictions = ws.task.metric, ws.config.evaluation.confidence, answers.predictions
     overall = _share([p.score for p in predictions], metric, confidence)
-    body = [prediction.model_dump(mode="json") for prediction in predictions]
+    bodies = [
+        [prediction.model_dump(mode="json") for prediction in each]
+        for each in (predictions, answers.free)
+        if each is not None
+    ]
     looks = {e.key for e in ws.ledger.events("model.evaluated") if e.payload["eval_hash"] == eval_hash}
     result = Evaluation(
         model=model,
-        served=served,
+        served=answers.served,
         eval_hash=eval_hash,
         metric=metric,
         n=overall.n,
@@ -275,19 +183,31 @@ def _record(
         labels=_by_label(ws, examples, predictions),
         tags=_by_tag(ws, examples, predictions),
         outside=_outside(ws, predictions),
-        predictions_hash=content_hash(body),
+        predictions_hash=content_hash(bodies[0]),
         settings_hash=content_hash(settings),
         look=len(looks) + 1,
         seconds=seconds,
         exact=_exact(ws, examples, predictions),
+        unconstrained=_unconstrained(ws, answers.free),
     )
     payload = result.model_dump(mode="json", exclude={"model"}) | {
         "interval": [result.low, result.high],
         "settings": settings,
     }
-    ws.ledger.append([NewEvent("model.evaluated", model, payload, key, (body,))])
+    ws.ledger.append([NewEvent("model.evaluated", model, payload, key, tuple(bodies))])
     # Two processes at once: what the ledger took is what counts.
     return _recorded(ws, model, key) or result
+
+
+def _unconstrained(ws: Workspace, free: Sequence[Prediction] | None) -> Unconstrained | None:
+    if free is None:
+        return None
+    share = _share([each.score for each in free], ws.task.metric, ws.config.evaluation.confidence)
+    return Unconstrained(
+        **share.model_dump(),
+        outside=_outside(ws, free),
+        predictions_hash=content_hash([each.model_dump(mode="json") for each in free]),
+    )
 
 
 def _exact(ws: Workspace, examples: Sequence[Example], predictions: Sequence[Prediction]) -> float | None:
@@ -330,13 +250,3 @@ def _shares(ws: Workspace, groups: dict[str, list[float]]) -> dict[str, Share]:
 def _outside(ws: Workspace, predictions: Sequence[Prediction]) -> int:
     known = answered_label(ws.task)
     return sum(plain_answer(each.answer) not in known for each in predictions) if known else 0
-
-
-def _run(work: Coroutine[Any, Any, tuple[str, list[Prediction]]]) -> tuple[str, list[Prediction]]:
-    """Runs it, also where an event loop runs already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()

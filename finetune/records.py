@@ -29,6 +29,7 @@ __all__ = [
     "Release",
     "Share",
     "TrainedModel",
+    "Unconstrained",
 ]
 
 Origin = Literal["seed", "approved"]
@@ -225,6 +226,13 @@ class Share(_Record):
     high: float
 
 
+class Unconstrained(Share):
+    """The metric where the model might say anything; `outside` answers were none of the choices."""
+
+    outside: int
+    predictions_hash: str
+
+
 class Evaluation(_Record):
     """A model on the locked evaluation set.
 
@@ -238,6 +246,8 @@ class Evaluation(_Record):
             ignores the constraint.
         predictions_hash: Body hash of the predictions.
         look: How many evaluations on this set came before, this one included.
+        unconstrained: The same rows without the constraint; None where there is none, and in measurements of
+            earlier versions.
     """
 
     model: str
@@ -258,6 +268,7 @@ class Evaluation(_Record):
     look: int
     seconds: float
     exact: float | None = None
+    unconstrained: Unconstrained | None = None
 
     def __str__(self) -> str:
         warning = f"; {self.outside} answers were none of the choices" if self.outside else ""
@@ -265,7 +276,17 @@ class Evaluation(_Record):
             warning += f"; {self.exact:.3f} exactly right"
         return (
             f"{self.model}: {self.metric} {self.value:.3f} ({self.confidence:.0%} interval"
-            f" {self.low:.3f} to {self.high:.3f}, n = {self.n}{warning})"
+            f" {self.low:.3f} to {self.high:.3f}, n = {self.n}{warning}){self._free}"
+        )
+
+    @property
+    def _free(self) -> str:
+        free = self.unconstrained
+        if free is None:
+            return ""
+        return (
+            f"; without the constraint {free.value:.3f} ({free.low:.3f} to {free.high:.3f}),"
+            f" {free.outside} of {free.n} answers none of the choices"
         )
 
 
@@ -365,7 +386,7 @@ class Judgement(_Record):
     test: int
     level: float
     p_value: float
-    metric: Literal["accuracy", "token_f1"]
+    metric: Metric
     difference: float
     outcome: Outcome
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from seedgate.canonical import content_hash
 from seedgate.config import TrainingConfig
 from seedgate.errors import InputError, RefusedError
-from seedgate.finetune.evaluating import answers_of
+from seedgate.finetune.asking import answers_of
 from seedgate.finetune.records import TrainedModel
 from seedgate.finetune.sft import fit
 from seedgate.finetune.training import base_model

@@ -15,6 +15,7 @@ from typing import Any
 
 from seedgate.canonical import content_hash
 from seedgate.finetune import release
+from seedgate.finetune.asking import Answers
 from seedgate.finetune.evaluating import _record
 from seedgate.finetune.records import Prediction
 from seedgate.ledger import NewEvent
@@ -267,9 +268,9 @@ class _Story:
             for each in base.evaluation
         ]
         _record(
-            self.ws, key=f"evaluated:{number}", model=model or "base", served=model or "base",
-            settings={"constrained": True}, eval_hash=base.eval_hash, examples=base.evaluation,
-            predictions=answers, seconds=38.5,
+            self.ws, key=f"evaluated:{number}", model=model or "base",
+            answers=Answers(model or "base", answers), settings={"constrained": True},
+            eval_hash=base.eval_hash, examples=base.evaluation, seconds=38.5,
         )  # fmt: skip
 
 

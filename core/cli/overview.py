@@ -133,10 +133,16 @@ def _accuracy(facts: Mapping[str, Any]) -> str:
     for each in results:
         low, high = each["interval"]
         name = f"{each['model']} (current)" if each["model"] == facts["current_model"] else each["model"]
-        rows.append([name, each["release"], f"{each['value']:.3f}", f"{low:.3f} to {high:.3f}", each["n"]])
+        free = each.get("unconstrained")
+        said = f"{free['value']:.3f} ({free['outside']} outside)" if free else "-"
+        value = [f"{each['value']:.3f}", f"{low:.3f} to {high:.3f}", each["n"]]
+        rows.append([name, each["release"], *value, said])
     newest = results[-1]
     level = f"{newest['confidence']:.0%} interval"
-    text = table(["model", "trained on", newest["metric"], level, "n"], rows)
+    headers = ["model", "trained on", newest["metric"], level, "n", "unconstrained"]
+    if not any(each.get("unconstrained") for each in results):
+        headers, rows = headers[:-1], [row[:-1] for row in rows]
+    text = table(headers, rows)
     compared = (each if isinstance(each, str) else each["said"] for each in facts["comparisons"])
     found = facts.get("confusion")  # `status` does not ask
     confused = [f"{found['model']}: {found['said']}"] if found else []

@@ -64,7 +64,7 @@ KINDS: dict[str, str] = {
     "model.checkpointed": "model name: {step, manifest_hash, settings, files}; where its training goes on after a kill",
     "model.trained": "model name: {release, manifest_hash, base_model, settings, path, weights, metrics, files}",
     "model.merged": "model name: {files}; base model and adapter in one folder",
-    "model.evaluated": "model name or base: Evaluation without the name, interval, settings; body: predictions",
+    "model.evaluated": "model name or base: Evaluation without the name, interval, settings; bodies: predictions",
     "ablation.scored": "arm: {eval_hash, rows, rows_hash, seed, steps, settings, scores, seconds}; a student that was"
     " trained on rows, approved or not, measured on the locked set and thrown away",
     "ablation.measured": "release name: Ablation without the name, eval_hash; whether the gate paid",

@@ -17,7 +17,8 @@ def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict
     """Measurements with the cycle of their release and its rows; the base model's with none.
 
     Returns:
-        As given, with `cycle`, `rows`, `approved` and `simulated` (approved rows that a program approved).
+        As given, with `cycle`, `rows`, `approved` and `simulated` (approved rows that a program approved), and
+        `unconstrained`, which events of earlier versions lack.
     """
     made: dict[str, dict[str, Any]] = {}
     cycle = 0
@@ -33,7 +34,9 @@ def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict
             "simulated": counted.get("approved_simulated", 0),
         }
     nothing = {"cycle": None, "rows": 0, "approved": 0, "simulated": 0}
-    return [{**each, **made.get(str(each["release"]), nothing)} for each in evaluations]
+    return [
+        {"unconstrained": None, **each, **made.get(str(each["release"]), nothing)} for each in evaluations
+    ]
 
 
 def confused(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def _views(facts: Mapping[str, Any]) -> dict[str, Any]:
         "budget": _budget(facts["time"]),
         "accuracy_scale": scale_of([each[end] for each in measured for end in ("low", "high")]),
         "curve": _curve(measured),
+        "freely": any(each.get("unconstrained") for each in measured),
         "confusion": heatmap(facts["confusion"]),
         "ablation": _ablation(facts["ablation"]),
         "learning": _learning(facts["learning_curve"]),

@@ -24,6 +24,7 @@ class AdapterServer:
         lora: Whether adapters can be loaded while it runs; `refuse` is what it says to a load then.
 
     Attributes:
+        within: What is said to a prompt that limits the answer, if that differs.
         bodies: Bodies of the chat requests received.
         adapters: Name to folder of the adapters loaded now; `ever` of all that were.
     """
@@ -38,6 +39,7 @@ class AdapterServer:
         refuse: tuple[int, str] | None = None,
     ) -> None:
         self.answer = answer
+        self.within: Answer | None = None
         self.models = [model]
         self.api_key = api_key
         self.lora = lora
@@ -93,7 +95,8 @@ class AdapterServer:
         if body["model"] not in self.served():
             message = f"The model `{body['model']}` does not exist."
             return 404, {"error": {"message": message, "type": "NotFoundError", "code": 404}}
-        said = self.answer(body["model"], body["messages"][-1]["content"])
+        say = self.within if self.within and "structured_outputs" in body else self.answer
+        said = say(body["model"], body["messages"][-1]["content"])
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": said},

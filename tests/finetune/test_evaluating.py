@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from seedgate.cli.app import app
 from seedgate.errors import InputError, RefusedError, ServiceError
-from seedgate.finetune import compare, evaluate, release, train
+from seedgate.finetune import audit, compare, evaluate, release, train
 from seedgate.finetune.evaluating import plan_evaluation
 from seedgate.ledger import NewEvent
 from seedgate.records import Example
@@ -75,7 +75,10 @@ def test_a_dry_run_says_what_would_be_asked_and_is_no_look(server: AdapterServer
     head, sent = trained.ledger.head(), len(server.bodies)
     assert told() == [f"measured before: {before}"]
     rows = len(TRUTH)
-    would = f"would ask mine about {rows} rows of the locked set, a look that is recorded"
+    would = (
+        f"would ask mine about {rows} rows of the locked set with and without the constraint, {2 * rows} questions,"
+        " a look that is recorded"
+    )
     assert told("mine", "--against", "base", "--promote") == [
         would,
         f"measured before: {before}",
@@ -91,10 +94,13 @@ class TestTheBaseModel:
         self, server: AdapterServer, workspace: Workspace
     ) -> None:
         evaluate(workspace)
-        assert len(server.bodies) == 6
+        held = [body for body in server.bodies if "structured_outputs" in body]
+        assert (len(held), len(server.bodies)) == (6, 12)
+        assert {body["messages"][0]["content"] for body in held} == set(TRUTH)
         for body in server.bodies:
             assert body["temperature"] == 0.0
-            assert body["structured_outputs"] == {"choice": ["delivery", "billing", "account"]}
+            if body in held:
+                assert body["structured_outputs"] == {"choice": ["delivery", "billing", "account"]}
             assert (body["model"], body["max_tokens"], body["n"]) == ("fake-135m", 64, 1)
             assert "seed" not in body
         assert {body["messages"][0]["content"] for body in server.bodies} == set(TRUTH)
@@ -134,7 +140,7 @@ class TestTheBaseModel:
     def test_a_second_look_is_the_first_one_again(self, server: AdapterServer, workspace: Workspace) -> None:
         first = evaluate(workspace)
         assert evaluate(workspace, "base") == first
-        assert len(server.bodies) == 6
+        assert len(server.bodies) == 12
         assert workspace.ledger.count("model.evaluated") == 1
 
     def test_it_may_answer_freely_if_the_settings_say_so(
@@ -145,6 +151,8 @@ class TestTheBaseModel:
         assert not any("structured_outputs" in body for body in server.bodies)
         assert result.value == pytest.approx(2 / 6)
         assert result.outside == 0
+        assert result.unconstrained is None
+        assert len(server.bodies) == 6
 
     def test_a_server_that_ignores_the_constraint_is_found_out(
         self, server: AdapterServer, workspace: Workspace
@@ -153,6 +161,44 @@ class TestTheBaseModel:
         result = evaluate(workspace)
         assert (result.value, result.outside) == (0.0, 6)
         assert "6 answers were none of the choices" in str(result)
+
+    def test_the_same_rows_are_asked_without_the_constraint_too_and_that_changes_nothing_else(
+        self, server: AdapterServer, workspace: Workspace
+    ) -> None:
+        # Free, the model knows more, and says it in two cases in words that are no label.
+        server.within = lambda *_: "delivery"
+        texts = iter(("account it is", "about the account"))
+        said = {text: next(texts) if label == "account" else label for text, label in TRUTH.items()}
+        server.answer = lambda _, prompt: said[prompt]
+        result = evaluate(workspace)
+        free = result.unconstrained
+        assert free is not None
+        assert (result.value, result.outside) == (pytest.approx(2 / 6), 0)
+        assert (free.value, free.n, free.outside) == (pytest.approx(4 / 6), 6, 2)
+        assert 0 < free.low < free.value < free.high < 1
+        assert "; without the constraint 0.667 (0.300 to 0.903), 2 of 6 answers none of the choices" in str(
+            result
+        )
+        kept = [workspace.ledger.body(each.predictions_hash) for each in (result, free)]
+        assert [row["answer"] for row in kept[0]] == ["delivery"] * 6
+        assert sorted(row["answer"] for row in kept[1]) == sorted(said.values())
+        assert audit(workspace) == []
+
+    def test_what_was_measured_before_there_was_an_unconstrained_figure_is_not_asked_anew(
+        self, server: AdapterServer, workspace: Workspace, make_workspace: Callable[..., Workspace]
+    ) -> None:
+        evaluate(workspace)
+        event = workspace.ledger.last("model.evaluated")
+        assert event is not None
+        older = {key: value for key, value in event.payload.items() if key != "unconstrained"}
+        with make_workspace(folder="older", settings={"vllm": {"model": "fake-135m"}}) as ws:
+            body = workspace.ledger.body(older["predictions_hash"])
+            ws.ledger.append([NewEvent("model.evaluated", "base", older, event.key, (body,))])
+            sent = len(server.bodies)
+            assert evaluate(ws).unconstrained is None
+            assert "measured before" in str(plan_evaluation(ws))
+            assert len(server.bodies) == sent
+            assert audit(ws) == []
 
     def test_free_text_is_scored_by_overlap(
         self, server: AdapterServer, ready: Callable[..., Workspace]
@@ -192,7 +238,7 @@ class TestTheBaseModel:
     def test_it_tells_how_far_it_is(self, workspace: Workspace) -> None:
         told: list[tuple[int, int, str]] = []
         evaluate(workspace, on_progress=lambda *each: told.append(each))
-        assert [done for done, _, _ in told] == [1, 2, 3, 4, 5, 6]
+        assert [(done, of) for done, of, _ in told] == [(number, 12) for number in range(1, 13)]
 
 
 class TestATrainedModel:
@@ -210,7 +256,7 @@ class TestATrainedModel:
     def test_it_is_unloaded_also_when_the_engine_dies(
         self, server: AdapterServer, trained: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("seedgate.finetune.evaluating.DEADLINE_S", 0.2)
+        monkeypatch.setattr("seedgate.finetune.asking.DEADLINE_S", 0.2)
         server.broken = True
         with pytest.raises(ServiceError, match="engine died") as failed:
             evaluate(trained, "mine")

@@ -76,7 +76,7 @@ def test_each_repetition_trains_with_a_seed_of_its_own_and_asks_the_base_once(
 def test_a_server_that_dies_leaves_nothing_and_the_next_run_goes_on(
     released: Workspace, server: AdapterServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedgate.finetune.evaluating.DEADLINE_S", 0.2)
+    monkeypatch.setattr("seedgate.finetune.asking.DEADLINE_S", 0.2)
     server.broken = True
     with pytest.raises(ServiceError):
         ablate(released, student="model", repetitions=1)

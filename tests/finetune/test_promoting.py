@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 import pytest
 
 from seedgate.cycle import Step, next_step, steps
 from seedgate.errors import InputError
-from seedgate.finetune import current_model, evaluate, promote, release, train
+from seedgate.finetune import Judgement, current_model, evaluate, promote, release, train
+from seedgate.scoring import Metric
 from seedgate.workspace import Workspace
 from tests.fakes.adapter_server import AdapterServer
 from tests.finetune.models import tiny_llama, tiny_tokenizer
@@ -95,6 +97,15 @@ def test_what_was_not_measured_or_not_trained_is_bad_input(ws: Workspace) -> Non
     train(ws, output_name="mine")
     with pytest.raises(InputError, match="was not measured"):
         promote(ws, "mine")
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+def test_there_can_be_a_decision_by_every_metric(metric: Metric) -> None:
+    made = Judgement(
+        model="m", over="base", eval_hash="e", test=1, level=0.05, p_value=0.2, metric=metric, difference=0.1,
+        outcome="undecided",
+    )  # fmt: skip
+    assert metric in str(made)
 
 
 def test_a_cycle_promotes_after_it_has_measured(server: AdapterServer, ws: Workspace) -> None:

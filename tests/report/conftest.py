@@ -6,6 +6,7 @@ import pytest
 
 from seedgate.canonical import content_hash
 from seedgate.finetune import release
+from seedgate.finetune.asking import Answers
 from seedgate.finetune.evaluating import _record
 from seedgate.finetune.records import Prediction
 from seedgate.ledger import NewEvent
@@ -41,11 +42,10 @@ def measured(ws: Workspace, model: str, right: int, *, made: str | None = None) 
         ws,
         key=f"evaluated:{model}",
         model=model,
-        served=model,
+        answers=Answers(model, answers, answers),
         settings={"constrained": True},
         eval_hash=base.eval_hash,
         examples=base.evaluation,
-        predictions=answers,
         seconds=30.0,
     )
 

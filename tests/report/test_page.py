@@ -84,11 +84,21 @@ def test_its_figures_are_those_of_the_facts(facts: dict[str, Any]) -> None:
     assert by_label == {name: list(each.values()) for name, each in facts["approvals"]["label"].items()}
     covered = {row[0]: (int(row[2]), int(row[3])) for row in read.table("Rows by label")[1:]}
     assert covered == {row["name"]: (row["seeds"], row["approved"]) for row in facts["coverage"]["labels"]}
-    measured = [row[-2:] for row in read.table("Accuracy by cycle")[1:-1]]
+    measured = [row[-4:] for row in read.table("Accuracy by cycle")[1:-1]]
     assert measured == [
-        [f"{each['value']:.3f} ({each['low']:.3f} to {each['high']:.3f})" for each in (e, e["macro_f1"])]
+        [
+            *(
+                f"{each['value']:.3f} ({each['low']:.3f} to {each['high']:.3f})"
+                for each in (e, e["macro_f1"], e["unconstrained"])
+            ),
+            str(e["unconstrained"]["outside"]),
+        ]
         for e in facts["evaluations"]
     ]
+    for each in facts["evaluations"]:
+        each["unconstrained"] = each["macro_f1"] = facts["confusion"] = None
+    older = ReadPage(page_of(facts)).table("Accuracy by cycle")
+    assert [row[-1] for row in older[1:-1]] == [row[0] for row in measured]
     reasons = {row[0]: int(row[1]) for row in read.table("What reviewers found wrong")[1:]}
     assert reasons == {name.replace("_", " "): n for name, n in facts["rejections"].items()}
     funnel = [int(row[2]) for row in read.table("Funnel")[1:]]

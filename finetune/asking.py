@@ -1,0 +1,180 @@
+"""What a model answers to rows of the evaluation set: greedily, through vLLM, within the task's labels and without.
+
+Adapters are loaded into the server for as long as they are asked, or into this process where there is no server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from seedgate.errors import ServiceError
+from seedgate.finetune.adapters import Served, served_model
+from seedgate.finetune.records import Prediction, TrainedModel
+from seedgate.finetune.releasing import Progress
+from seedgate.finetune.training import base_model
+from seedgate.generator.clients.base import Client, Completion, Request, Sampling
+from seedgate.generator.clients.chosen import offline_client
+from seedgate.generator.clients.server import ServerClient
+from seedgate.records import Example
+from seedgate.services import served_rank
+from seedgate.workspace import Workspace
+
+__all__ = ["Answers", "answers_of", "ask", "constraint"]
+
+CONCURRENCY = 32
+DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model said.
+
+    Attributes:
+        served: What the server called it.
+        predictions: In the examples' order.
+        free: The same rows asked without the constraint; None where that was not asked for.
+    """
+
+    served: str
+    predictions: list[Prediction]
+    free: list[Prediction] | None = None
+
+
+def constraint(ws: Workspace) -> tuple[str, ...]:
+    """The answers that a model is limited to; none if it may say anything."""
+    return tuple(ws.task.choices or ()) if ws.config.evaluation.constrained else ()
+
+
+def ask(
+    ws: Workspace,
+    model: TrainedModel | None,
+    examples: Sequence[Example],
+    tell: Progress,
+    *,
+    free: bool = False,
+) -> Answers:
+    """What a model answers, and how right that is; nothing is recorded.
+
+    Args:
+        model: None for the model as it is served.
+        free: Also ask without the constraint.
+
+    Raises:
+        ServiceError: The server is down, serves other models, refuses the key or loads no adapters.
+    """
+    return _run(_asked(ws, model, examples, tell, free=free))
+
+
+def answers_of(
+    ws: Workspace, model: TrainedModel | None, examples: Sequence[Example], tell: Progress
+) -> list[Prediction]:
+    """What a model answers within the constraint, if there is one; as `ask`."""
+    return ask(ws, model, examples, tell).predictions
+
+
+async def _asked(
+    ws: Workspace, model: TrainedModel | None, examples: Sequence[Example], tell: Progress, *, free: bool
+) -> Answers:
+    if ws.vllm_offline:
+        tell(0, len(examples), "loading the model")
+        name = model.name if model else ws.config.vllm.model
+        return await _answers(ws, name, _loaded(ws, model), examples, tell, free=free)
+    urls, key = ws.vllm_urls(), ws.vllm_key()
+    if model is None:
+        served = Served(urls, ws.config.vllm.model)
+        return await _answers(ws, served.name, _server(ws, served), examples, tell, free=free)
+    tell(0, len(examples), f"loading {model.name}")
+    async with served_model(urls, key, model) as served:
+        return await _answers(ws, served.name, _server(ws, served), examples, tell, free=free)
+
+
+def _loaded(ws: Workspace, model: TrainedModel | None) -> Client:
+    """The model in this process: an adapter on the model that it was trained on, whatever else generates."""
+    if model is None:
+        return offline_client(ws)
+    if model.weights == "model":
+        return offline_client(ws, model=str(model.weights_path))
+    adapter = (model.weights_path, served_rank(int(str(model.settings["lora_rank"]))))
+    return offline_client(ws, adapter=adapter, model=base_model(ws, model.base_model))
+
+
+def _server(ws: Workspace, served: Served) -> Client:
+    return ServerClient(
+        served.urls,
+        served.name,
+        api_key=ws.vllm_key(),
+        timeout_s=ws.config.generation.timeout_s,
+        connections=CONCURRENCY,
+        deadline_s=DEADLINE_S,
+    )
+
+
+async def _answers(
+    ws: Workspace, served: str, client: Client, examples: Sequence[Example], tell: Progress, *, free: bool
+) -> Answers:
+    """Everything that is asked of a client, which is closed in the end."""
+    # No seed: at temperature 0 it would change nothing, and it kills vLLM's CPU engine.
+    sampling = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=ws.config.evaluation.max_tokens)
+    slots, done = asyncio.Semaphore(CONCURRENCY), 0
+    asked = {"eval": constraint(ws)} | ({"eval-free": ()} if free else {})
+
+    async def answer(example: Example, how: str, choices: tuple[str, ...]) -> Prediction:
+        nonlocal done
+        prompt = tuple(ws.task.messages(example.fields)[:-1])
+        async with slots:
+            completion = await client.complete(
+                Request(f"{how}:{example.id[:12]}", prompt, sampling, None, choices)
+            )
+        done += 1
+        tell(done, len(examples) * len(asked), "")
+        return _prediction(ws, example, completion)
+
+    try:
+        await client.start()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                [group.create_task(answer(example, how, choices)) for example in examples]
+                for how, choices in asked.items()
+            ]
+    except* ServiceError as failed:
+        raise _first(failed) from None
+    finally:
+        await client.aclose()
+    said = [[task.result() for task in each] for each in tasks]
+    return Answers(served, said[0], said[1] if free else None)
+
+
+def _first(failed: BaseExceptionGroup[Any]) -> ServiceError:
+    """The first error, with a hint that speaks of evaluating."""
+    error: BaseException = failed
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    message = error.message if isinstance(error, ServiceError) else str(error)
+    hint = error.hint if isinstance(error, ServiceError) else None
+    if hint and "generate" in hint:
+        hint = "look at `seedgate status` and the server's log, then run `seedgate eval` again"
+    return ServiceError(message, hint=hint)
+
+
+def _prediction(ws: Workspace, example: Example, completion: Completion) -> Prediction:
+    choice = completion.choices[0]
+    return Prediction(
+        id=example.id,
+        answer=choice.text,
+        score=ws.task.score(example.fields, choice.text),
+        finish_reason=choice.finish_reason,
+    )
+
+
+def _run(work: Coroutine[Any, Any, Answers]) -> Answers:
+    """Runs it, also where an event loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
