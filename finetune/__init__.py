@@ -23,6 +23,7 @@ from seedgate.finetune.records import (
     Manifest,
     ManifestRow,
     Omission,
+    OverSeeds,
     Prediction,
     Release,
     Share,
@@ -31,6 +32,7 @@ from seedgate.finetune.records import (
 )
 from seedgate.finetune.redacting import Redaction, redact
 from seedgate.finetune.releasing import release, release_needed
+from seedgate.finetune.repeating import over_seeds
 from seedgate.finetune.stopping import AnotherBatch, CycleYield, LearningStep, another_batch
 from seedgate.finetune.training import merge, train, trained_model
 from seedgate.finetune.verifying import verify_release
@@ -57,6 +59,7 @@ __all__ = [
     "Manifest",
     "ManifestRow",
     "Omission",
+    "OverSeeds",
     "Prediction",
     "RecalledRow",
     "Redaction",
@@ -77,6 +80,7 @@ __all__ = [
     "export",
     "judged",
     "merge",
+    "over_seeds",
     "promote",
     "recalled_rows",
     "redact",

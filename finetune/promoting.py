@@ -1,9 +1,11 @@
 """`promote`: whether a model becomes the current one, each decision paid for from one error budget.
 
-Whoever tests model after model against the same locked rows will promote a worse one by luck in the end. The k-th
-decision on an evaluation set is therefore a test at the level alpha / (k (k + 1)): these sum to alpha, so however many
-models are tried, the probability that any of them is wrongly called better or worse is alpha at most (the union bound;
-alpha is one minus `[evaluation] confidence`).
+Whoever measures model after model on the same locked rows will promote a worse one by luck in the end, be it that each
+is tested or that the best of them is picked for the test: of three training seeds, say. So what counts is not the
+decision but the look: the k-th measurement of a trained model on an evaluation set may lead to a test at the level
+alpha / (k (k + 1)). These sum to alpha: however many models are tried, and whichever is picked, the probability that
+any of them is wrongly called better or worse is alpha at most (the union bound; alpha is one minus `[evaluation]
+confidence`).
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ def promote(ws: Workspace, model: str) -> Judgement:
             return found
         over, eval_hash = current_model(ws), baseline(ws).eval_hash
         seen = compare(ws, over, model)
-        test = sum(event.payload["eval_hash"] == eval_hash for event in ws.ledger.events(KIND)) + 1
+        test = _place(ws, model, eval_hash)
         level = (1 - ws.config.evaluation.confidence) / (test * (test + 1))
         outcome: Outcome = "undecided"
         if seen.p_value < level and seen.difference:
@@ -74,6 +76,21 @@ def promote(ws: Workspace, model: str) -> Judgement:
         payload = result.model_dump(mode="json", exclude={"model"})
         ws.ledger.append([NewEvent(KIND, model, payload, key=f"judged:{model}:{eval_hash}")], lease=lease)
     return result
+
+
+def _place(ws: Workspace, model: str, eval_hash: str) -> int:
+    """Which measurement of a trained model on the set is this one's newest; a place is never spent twice."""
+    looks = [
+        event.subject
+        for event in ws.ledger.events("model.evaluated")
+        if event.payload["eval_hash"] == eval_hash and event.subject != BASE
+    ]
+    place = len(looks) - looks[::-1].index(model)
+    # Decisions of earlier versions were numbered one after the other, whichever was measured first.
+    spent = {e.payload.get("test") for e in ws.ledger.events(KIND) if e.payload["eval_hash"] == eval_hash}
+    while place in spent:
+        place += 1
+    return place
 
 
 def _from_event(event: Event) -> Judgement:

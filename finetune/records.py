@@ -25,6 +25,7 @@ __all__ = [
     "Omission",
     "Origin",
     "Outcome",
+    "OverSeeds",
     "Prediction",
     "Release",
     "Share",
@@ -290,6 +291,30 @@ class Evaluation(_Record):
         )
 
 
+class OverSeeds(Share):
+    """The metric over models that differ in their training seed alone, with an interval over seeds and rows.
+
+    Attributes:
+        models: Their names, in the order of `seeds`.
+        n: Rows that each was asked about.
+        least, most: The metric of the worst and of the best of them.
+    """
+
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    metric: Metric
+    confidence: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        return (
+            f"over {len(self.seeds)} training seeds: {self.metric} {self.value:.3f} ({self.confidence:.0%} interval"
+            f" over seeds and rows {self.low:.3f} to {self.high:.3f};"
+            f" single seeds {self.least:.3f} to {self.most:.3f})"
+        )
+
+
 class Confused(NamedTuple):
     """One label that was taken for another, or (`said` is `outside`) for none; `rows` of the `of` that have it."""
 
@@ -377,7 +402,8 @@ class Judgement(_Record):
 
     Attributes:
         over: The model that was current.
-        test: Which decision on this evaluation set it was, from 1; `level`: what its p-value had to be below.
+        test: Which place of the error budget it took, from 1: which measurement of a trained model on this
+            evaluation set it rests on. `level`: what its p-value had to be below.
     """
 
     model: str
@@ -403,5 +429,5 @@ class Judgement(_Record):
         }[self.outcome]
         return (
             f"{self.model} is {said} ({self.metric} {self.difference:+.3f}, p = {self.p_value:.3g},"
-            f" needed below {self.level:.3g}: decision {self.test} on this evaluation set)"
+            f" needed below {self.level:.3g}: measurement {self.test} of a trained model on this evaluation set)"
         )

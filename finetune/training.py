@@ -57,12 +57,12 @@ class TrainingPlan:
         return f"would train {self.name}: {self.base_model} on {self.rows} rows of release {self.release} ({how})"
 
 
-def plan_training(ws: Workspace, release_name: str | None = None) -> TrainingPlan:
+def plan_training(ws: Workspace, release_name: str | None = None, **overrides: Any) -> TrainingPlan:
     """What `train` would do; verifies the release, loads no model and writes nothing.
 
     Raises: as `train` does.
     """
-    settings = _settings(ws.config.training, {})
+    settings = _settings(ws.config.training, overrides)
     release = release_name or newest_release(ws)
     verified = verified_release(ws, release)
     told = _told(settings)

@@ -16,21 +16,37 @@ __all__ = ["audit", "evaluate", "trace", "train"]
 
 def train(
     release: Annotated[str | None, typer.Argument(help="A release [default: the newest].")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="So many models, each with a training seed of its own.", min=1, max=100),
+    ] = None,
     workspace: WorkspaceDir = Path(),
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Fine-tune the base model on a release that verifies against the ledger.
 
+    With --seeds N the seeds go from that of `[training]` upwards, and each is a model; once several are measured,
+    `eval` says the value over them. After a kill, run it again: what is trained is found.
+
     Example: seedgate train r001
+    Example: seedgate train r001 --seeds 3
     """
     from seedgate.finetune import train as run
     from seedgate.finetune.training import plan_training
+    from seedgate.finetune.verifying import newest_release
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws, progress("training", quiet=json) as on_progress:
-        done = plan_training(ws, release) if dry_run else run(ws, release, on_progress=on_progress)
-    emit(done, str(done), json_output=json)
+        name = release or newest_release(ws)
+        first = ws.config.training.seed
+        done = [
+            plan_training(ws, name, seed=seed)
+            if dry_run
+            else run(ws, name, seed=seed, on_progress=on_progress)
+            for seed in range(first, first + (seeds or 1))
+        ]
+    emit({"models": done} if seeds else done[0], "\n".join(map(str, done)), json_output=json)
 
 
 def evaluate(
@@ -46,13 +62,13 @@ def evaluate(
 ) -> None:
     """Measure a model on the locked evaluation set, through vLLM.
 
-    Each decision on a promotion spends from one error budget: the more models were tried on this set, the clearer
-    the next must be better.
+    Each decision on a promotion spends from one error budget: the more models were measured on this set, the clearer
+    the next must be better, be it another training seed of the same.
 
     Example: seedgate eval r001-3c1d90ab --against base
     Example: seedgate eval r001-3c1d90ab --promote
     """
-    from seedgate.finetune import compare, confusion, current_model
+    from seedgate.finetune import compare, confusion, current_model, over_seeds
     from seedgate.finetune import evaluate as run
     from seedgate.finetune import promote as judge
     from seedgate.finetune.evaluating import plan_evaluation
@@ -70,7 +86,7 @@ def evaluate(
     with Workspace(workspace) as ws, progress("evaluating", quiet=json) as on_progress:
         name = None if model == "base" else model
         result = run(ws, name, on_progress=on_progress)
-        confused = confusion(ws, result)
+        confused, seeds = confusion(ws, result), over_seeds(ws, result.model)
         comparison = None
         if against is not None:
             other = None if against == "base" else against
@@ -80,8 +96,16 @@ def evaluate(
         if promote:
             run(ws, current_model(ws), on_progress=on_progress)
             judgement = judge(ws, str(model))
-    text = "\n".join(str(each) for each in (result, confused, comparison, judgement) if each is not None)
-    data = {"evaluation": result, "confusion": confused, "comparison": comparison, "judgement": judgement}
+    text = "\n".join(
+        str(each) for each in (result, confused, seeds, comparison, judgement) if each is not None
+    )
+    data = {
+        "evaluation": result,
+        "confusion": confused,
+        "over_seeds": seeds,
+        "comparison": comparison,
+        "judgement": judgement,
+    }
     emit(data, text, json_output=json)
 
 

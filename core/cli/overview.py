@@ -144,9 +144,10 @@ def _accuracy(facts: Mapping[str, Any]) -> str:
         headers, rows = headers[:-1], [row[:-1] for row in rows]
     text = table(headers, rows)
     compared = (each if isinstance(each, str) else each["said"] for each in facts["comparisons"])
+    seeds = (f"{each['models'][0]} {each['said']}" for each in facts["over_seeds"][-MOST_LISTED:])
     found = facts.get("confusion")  # `status` does not ask
     confused = [f"{found['model']}: {found['said']}"] if found else []
-    return text + "".join(f"\n{each}" for each in (*compared, *confused))
+    return text + "".join(f"\n{each}" for each in (*seeds, *compared, *confused))
 
 
 def _another_batch(facts: Mapping[str, Any]) -> str:

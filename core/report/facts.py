@@ -169,18 +169,20 @@ def _recalled(ws: Workspace) -> dict[str, Any]:
 
 
 def _accuracy(ws: Workspace) -> dict[str, Any]:
-    """The latest measurement of each model, and the newest model beside the base and beside the seeds alone."""
+    """The latest measurement of each model, trainings over their seeds, the newest model beside others."""
     from seedgate.finetune import current_model
+    from seedgate.finetune.repeating import every_over_seeds
 
     made = {event.subject: event.payload["release"] for event in ws.ledger.events("model.trained")}
     latest: dict[str, Any] = {event.subject: event.payload for event in ws.ledger.events("model.evaluated")}
     if not latest:
-        return {"evaluations": [], "comparisons": [], "current_model": "base"}
+        return {"evaluations": [], "comparisons": [], "over_seeds": [], "current_model": "base"}
     return {
         "evaluations": [
             {"model": model, "release": made.get(model, "-"), **each} for model, each in latest.items()
         ],
         "comparisons": _compared(ws, [model for model in latest if model in made], made),
+        "over_seeds": [_told(each) for each in every_over_seeds(ws)],
         "current_model": current_model(ws),
     }
 

@@ -50,12 +50,8 @@ def confused(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> dict[st
     last = None
     if found and found[-1] is not None:
         pairs = [pair._asdict() for pair in found[-1].confused]
-        last = {
-            **as_json(found[-1]),
-            "said": str(found[-1]),
-            "model": measured[-1]["model"],
-            "confused": pairs,
-        }
+        whose = {key: measured[-1][key] for key in ("model", "simulated")}
+        last = {**as_json(found[-1]), **whose, "said": str(found[-1]), "confused": pairs}
     macro = [None if each is None else as_json(each.macro_f1) for each in found]
     return {
         "evaluations": [{**each, "macro_f1": f1} for each, f1 in zip(measured, macro, strict=True)],
