@@ -242,6 +242,7 @@ class EvaluationConfig(_Table):
     constrained: bool = True  # answers limited to the task's labels, where it has them
     max_tokens: int = Field(64, ge=1)
     confidence: float = Field(0.95, gt=0.5, lt=1)
+    judge: str = ""  # a served model that grades free text by the rubric judge.chat, beside the metric
 
 
 class CycleConfig(_Table):

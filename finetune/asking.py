@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from seedgate.errors import ServiceError
 from seedgate.finetune.adapters import Served, served_model
@@ -23,8 +23,18 @@ from seedgate.records import Example
 from seedgate.services import served_rank
 from seedgate.workspace import Workspace
 
-__all__ = ["Answers", "answers_of", "ask", "constraint"]
+__all__ = [
+    "CONCURRENCY",
+    "Answers",
+    "all_of",
+    "answers_of",
+    "ask",
+    "completed",
+    "constraint",
+    "server_client",
+]
 
+T = TypeVar("T")
 CONCURRENCY = 32
 DEADLINE_S = 60.0
 
@@ -66,7 +76,7 @@ def ask(
     Raises:
         ServiceError: The server is down, serves other models, refuses the key or loads no adapters.
     """
-    return _run(_asked(ws, model, examples, tell, free=free))
+    return completed(_asked(ws, model, examples, tell, free=free))
 
 
 def answers_of(
@@ -86,10 +96,10 @@ async def _asked(
     urls, key = ws.vllm_urls(), ws.vllm_key()
     if model is None:
         served = Served(urls, ws.config.vllm.model)
-        return await _answers(ws, served.name, _server(ws, served), examples, tell, free=free)
+        return await _answers(ws, served.name, server_client(ws, served), examples, tell, free=free)
     tell(0, len(examples), f"loading {model.name}")
     async with served_model(urls, key, model) as served:
-        return await _answers(ws, served.name, _server(ws, served), examples, tell, free=free)
+        return await _answers(ws, served.name, server_client(ws, served), examples, tell, free=free)
 
 
 def _loaded(ws: Workspace, model: TrainedModel | None) -> Client:
@@ -102,7 +112,8 @@ def _loaded(ws: Workspace, model: TrainedModel | None) -> Client:
     return offline_client(ws, adapter=adapter, model=base_model(ws, model.base_model))
 
 
-def _server(ws: Workspace, served: Served) -> Client:
+def server_client(ws: Workspace, served: Served) -> Client:
+    """A client of a model that servers serve by this name, not started."""
     return ServerClient(
         served.urls,
         served.name,
@@ -116,7 +127,7 @@ def _server(ws: Workspace, served: Served) -> Client:
 async def _answers(
     ws: Workspace, served: str, client: Client, examples: Sequence[Example], tell: Progress, *, free: bool
 ) -> Answers:
-    """Everything that is asked of a client, which is closed in the end."""
+    """Everything that is asked of a model."""
     # No seed: at temperature 0 it would change nothing, and it kills vLLM's CPU engine.
     sampling = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=ws.config.evaluation.max_tokens)
     slots, done = asyncio.Semaphore(CONCURRENCY), 0
@@ -133,19 +144,28 @@ async def _answers(
         tell(done, len(examples) * len(asked), "")
         return _prediction(ws, example, completion)
 
+    jobs = [answer(example, how, choices) for how, choices in asked.items() for example in examples]
+    said = await all_of(client, jobs)
+    return Answers(served, said[: len(examples)], said[len(examples) :] if free else None)
+
+
+async def all_of(client: Client, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What comes of jobs that ask a client, which is started before and closed after.
+
+    Raises:
+        ServiceError: The first one that a job met, with a hint that speaks of evaluating.
+    """
     try:
         await client.start()
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                [group.create_task(answer(example, how, choices)) for example in examples]
-                for how, choices in asked.items()
-            ]
+            tasks = [group.create_task(job) for job in jobs]
     except* ServiceError as failed:
         raise _first(failed) from None
     finally:
+        for job in jobs:
+            job.close()  # those that were never begun
         await client.aclose()
-    said = [[task.result() for task in each] for each in tasks]
-    return Answers(served, said[0], said[1] if free else None)
+    return [task.result() for task in tasks]
 
 
 def _first(failed: BaseExceptionGroup[Any]) -> ServiceError:
@@ -170,8 +190,8 @@ def _prediction(ws: Workspace, example: Example, completion: Completion) -> Pred
     )
 
 
-def _run(work: Coroutine[Any, Any, Answers]) -> Answers:
-    """Runs it, also where an event loop runs already, as in a notebook."""
+def completed(work: Coroutine[Any, Any, T]) -> T:
+    """Runs it to its end, also where an event loop runs already, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

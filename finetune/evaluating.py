@@ -19,8 +19,9 @@ from seedgate.fields import plain_answer
 from seedgate.finetune.asking import Answers, ask, constraint
 from seedgate.finetune.confusing import answered_label
 from seedgate.finetune.intervals import score_interval
-from seedgate.finetune.records import Evaluation, Prediction, Share, TrainedModel, Unconstrained
+from seedgate.finetune.records import Evaluation, Prediction, Secondary, Share, TrainedModel, Unconstrained
 from seedgate.finetune.releasing import Progress
+from seedgate.finetune.secondary import SecondaryFigures, is_free_text
 from seedgate.finetune.training import refuse_changed, trained_model
 from seedgate.finetune.verifying import verified_release
 from seedgate.ledger import Event, NewEvent
@@ -41,12 +42,14 @@ class EvaluationPlan:
     Attributes:
         questions: So many are asked: each row also without the constraint, where there is one.
         known: The measurement that was made before, if one was.
+        judge: Who is then asked to grade each answer, if anybody.
     """
 
     model: str
     rows: int
     questions: int
     known: Evaluation | None
+    judge: str = ""
 
     def __str__(self) -> str:
         if self.known is not None:
@@ -55,6 +58,7 @@ class EvaluationPlan:
         return (
             f"would ask {self.model} about {self.rows} rows of the locked set"
             f"{twice if self.questions > self.rows else ''}, a look that is recorded"
+            f"{f'; then {self.judge} to grade each answer' if self.judge else ''}"
         )
 
 
@@ -66,7 +70,9 @@ def plan_evaluation(ws: Workspace, model: str | None = None) -> EvaluationPlan:
     base, trained, _, key = _prepared(ws, model)
     name = trained.name if trained else BASE
     rows = len(base.evaluation)
-    return EvaluationPlan(name, rows, rows * (2 if constraint(ws) else 1), _recorded(ws, name, key))
+    questions = rows * (2 if constraint(ws) else 1)
+    judge = ws.config.evaluation.judge if is_free_text(ws.task) else ""
+    return EvaluationPlan(name, rows, questions, _recorded(ws, name, key), judge)
 
 
 def evaluate(ws: Workspace, model: str | None = None, *, on_progress: Progress | None = None) -> Evaluation:
@@ -86,12 +92,14 @@ def evaluate(ws: Workspace, model: str | None = None, *, on_progress: Progress |
         return found
     started = time.monotonic()
     tell = on_progress or (lambda *_: None)
+    beside = SecondaryFigures(ws, base)
     answers = ask(ws, trained, base.evaluation, tell, free=bool(constraint(ws)))
     return _record(
         ws,
         key=key,
         model=trained.name if trained else BASE,
         answers=answers,
+        secondary=beside.of(answers.predictions, tell),
         settings=settings,
         eval_hash=base.eval_hash,
         examples=base.evaluation,
@@ -156,6 +164,7 @@ def _record(
     key: str,
     model: str,
     answers: Answers,
+    secondary: dict[str, Secondary] | None = None,
     settings: dict[str, Any],
     eval_hash: str,
     examples: Sequence[Example],
@@ -189,6 +198,7 @@ def _record(
         seconds=seconds,
         exact=_exact(ws, examples, predictions),
         unconstrained=_unconstrained(ws, answers.free),
+        secondary=secondary or {},
     )
     payload = result.model_dump(mode="json", exclude={"model"}) | {
         "interval": [result.low, result.high],

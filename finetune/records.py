@@ -28,6 +28,7 @@ __all__ = [
     "OverSeeds",
     "Prediction",
     "Release",
+    "Secondary",
     "Share",
     "TrainedModel",
     "Unconstrained",
@@ -234,6 +235,12 @@ class Unconstrained(Share):
     predictions_hash: str
 
 
+class Secondary(Share):
+    """A figure beside the metric, of the `n` rows that have one; `model` made it. It decides nothing."""
+
+    model: str
+
+
 class Evaluation(_Record):
     """A model on the locked evaluation set.
 
@@ -249,6 +256,8 @@ class Evaluation(_Record):
         look: How many evaluations on this set came before, this one included.
         unconstrained: The same rows without the constraint; None where there is none, and in measurements of
             earlier versions.
+        secondary: Of free text: `similarity`, the mean cosine with the expected answer in meaning, and `judge`, the
+            mean grade from 1 to 5, if one was asked.
     """
 
     model: str
@@ -270,6 +279,7 @@ class Evaluation(_Record):
     seconds: float
     exact: float | None = None
     unconstrained: Unconstrained | None = None
+    secondary: dict[str, Secondary] = {}
 
     def __str__(self) -> str:
         warning = f"; {self.outside} answers were none of the choices" if self.outside else ""
@@ -277,7 +287,15 @@ class Evaluation(_Record):
             warning += f"; {self.exact:.3f} exactly right"
         return (
             f"{self.model}: {self.metric} {self.value:.3f} ({self.confidence:.0%} interval"
-            f" {self.low:.3f} to {self.high:.3f}, n = {self.n}{warning}){self._free}"
+            f" {self.low:.3f} to {self.high:.3f}, n = {self.n}{warning}){self._free}{self._beside}"
+        )
+
+    @property
+    def _beside(self) -> str:
+        return "".join(
+            f"; {name} {each.value:.3f} ({each.low:.3f} to {each.high:.3f}"
+            f"{f', n = {each.n}' if each.n < self.n else ''})"
+            for name, each in self.secondary.items()
         )
 
     @property

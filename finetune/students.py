@@ -138,7 +138,7 @@ class ModelStudent:
     def settings(self) -> dict[str, Any]:
         """See `Student.settings`."""
         told = self._training.model_dump(mode="json", exclude={"report_to", "seed", "max_steps"})
-        asked = self._ws.config.evaluation.model_dump(mode="json", exclude={"confidence"})
+        asked = self._ws.config.evaluation.model_dump(mode="json", exclude={"confidence", "judge"})
         return {
             "student": "model",
             "training": told,

@@ -129,25 +129,33 @@ def _accuracy(facts: Mapping[str, Any]) -> str:
     results = facts["evaluations"]
     if not results:
         return ""
-    rows = []
+    rows, more = [], _columns_beside(results)
     for each in results:
         low, high = each["interval"]
         name = f"{each['model']} (current)" if each["model"] == facts["current_model"] else each["model"]
-        free = each.get("unconstrained")
-        said = f"{free['value']:.3f} ({free['outside']} outside)" if free else "-"
         value = [f"{each['value']:.3f}", f"{low:.3f} to {high:.3f}", each["n"]]
-        rows.append([name, each["release"], *value, said])
+        rows.append([name, each["release"], *value, *(_beside(each, column) for column in more)])
     newest = results[-1]
     level = f"{newest['confidence']:.0%} interval"
-    headers = ["model", "trained on", newest["metric"], level, "n", "unconstrained"]
-    if not any(each.get("unconstrained") for each in results):
-        headers, rows = headers[:-1], [row[:-1] for row in rows]
-    text = table(headers, rows)
+    text = table(["model", "trained on", newest["metric"], level, "n", *more], rows)
     compared = (each if isinstance(each, str) else each["said"] for each in facts["comparisons"])
     seeds = (f"{each['models'][0]} {each['said']}" for each in facts["over_seeds"][-MOST_LISTED:])
     found = facts.get("confusion")  # `status` does not ask
     confused = [f"{found['model']}: {found['said']}"] if found else []
     return text + "".join(f"\n{each}" for each in (*seeds, *compared, *confused))
+
+
+def _columns_beside(measured: list[Mapping[str, Any]]) -> list[str]:
+    """The figures beside the metric that any measurement has."""
+    free = ["unconstrained"] if any(each.get("unconstrained") for each in measured) else []
+    return [*free, *dict.fromkeys(name for each in measured for name in each.get("secondary", ()))]
+
+
+def _beside(measured: Mapping[str, Any], column: str) -> str:
+    found = measured.get("secondary", {}).get(column) or measured.get(column)
+    if not found:
+        return "-"
+    return f"{found['value']:.3f}" + (f" ({found['outside']} outside)" if "outside" in found else "")
 
 
 def _another_batch(facts: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict
 
     Returns:
         As given, with `cycle`, `rows`, `approved` and `simulated` (approved rows that a program approved), and
-        `unconstrained`, which events of earlier versions lack.
+        `unconstrained` and `secondary`, which events of earlier versions lack.
     """
     made: dict[str, dict[str, Any]] = {}
     cycle = 0
@@ -34,9 +34,8 @@ def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict
             "simulated": counted.get("approved_simulated", 0),
         }
     nothing = {"cycle": None, "rows": 0, "approved": 0, "simulated": 0}
-    return [
-        {"unconstrained": None, **each, **made.get(str(each["release"]), nothing)} for each in evaluations
-    ]
+    lacking: dict[str, Any] = {"unconstrained": None, "secondary": {}}
+    return [{**lacking, **each, **made.get(str(each["release"]), nothing)} for each in evaluations]
 
 
 def confused(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

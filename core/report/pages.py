@@ -71,6 +71,7 @@ def _views(facts: Mapping[str, Any]) -> dict[str, Any]:
         "budget": _budget(facts["time"]),
         "accuracy_scale": scale_of([each[end] for each in measured for end in ("low", "high")]),
         "curve": _curve(measured),
+        "beside": sorted({name for each in measured for name in each.get("secondary") or ()}),
         "freely": any(each.get("unconstrained") for each in measured),
         "confusion": heatmap(facts["confusion"]),
         "ablation": _ablation(facts["ablation"]),
