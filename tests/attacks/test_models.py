@@ -9,6 +9,10 @@ import pytest
 
 from seedgate.errors import InputError
 from seedgate.finetune import ablate, checkpointing, evaluate, promote, release, train
+from seedgate.finetune.asking import Answers
+from seedgate.finetune.evaluating import _record
+from seedgate.finetune.records import Prediction
+from seedgate.seeds import baseline
 from seedgate.workspace import Workspace
 from tests.attacks.marking import attack
 from tests.finetune.models import tiny_llama, tiny_tokenizer
@@ -61,3 +65,32 @@ def test_an_ablations_student(trainable: Workspace) -> None:
         with pytest.raises(InputError, match="no model called"):
             promote(trainable, name)
     assert trainable.ledger.count("model.trained") == 0
+
+
+@attack(
+    "of several training seeds the one that does best on the locked set is promoted, as if it were the only one",
+    outcome="refused",
+    by="the error budget counts measurements, not decisions: the third one's test has a twelfth of it",
+)
+def test_the_luckiest_seed(trainable: Workspace) -> None:
+    rows, confidence = baseline(trainable), trainable.config.evaluation.confidence
+    names = [train(trainable, seed=seed, max_steps=1).name for seed in range(3)]
+    for name, right in zip(("base", *names), (0, 1, 2, 6), strict=True):
+        said = [
+            Prediction(id=row.id, answer="", score=float(at < right))
+            for at, row in enumerate(rows.evaluation)
+        ]
+        _record(
+            trainable,
+            key=f"evaluated:{name}",
+            model=name,
+            answers=Answers(name, said),
+            settings={"constrained": True},
+            eval_hash=rows.eval_hash,
+            examples=rows.evaluation,
+            seconds=1.0,
+        )
+    found = promote(trainable, names[-1])
+    assert found.p_value < 1 - confidence
+    assert found.level == pytest.approx((1 - confidence) / 12)
+    assert (found.outcome, found.current) == ("undecided", "base")
