@@ -10,27 +10,22 @@ from seedgate.finetune.diffing import release_diff
 from seedgate.finetune.effects import Effect
 from seedgate.finetune.evaluating import evaluate
 from seedgate.finetune.exporting import Exported, ExportFormat, export
-from seedgate.finetune.integrity import stated_bound
-from seedgate.finetune.promoting import current_model, judged, promote
-from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows, redactions
-from seedgate.finetune.records import (
+from seedgate.finetune.figures import (
     Comparison,
     Confused,
     Confusion,
-    Counts,
     Evaluation,
     Judgement,
-    Manifest,
-    ManifestRow,
-    Omission,
     OverSeeds,
     Prediction,
-    Release,
     Secondary,
     Share,
-    TrainedModel,
     Unconstrained,
 )
+from seedgate.finetune.integrity import stated_bound
+from seedgate.finetune.promoting import current_model, judged, promote
+from seedgate.finetune.recalled import AffectedModel, RecalledRow, affected_models, recalled_rows, redactions
+from seedgate.finetune.records import Counts, Manifest, ManifestRow, Omission, Release, TrainedModel
 from seedgate.finetune.redacting import Redaction, redact
 from seedgate.finetune.releasing import release, release_needed
 from seedgate.finetune.repeating import over_seeds

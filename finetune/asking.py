@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from seedgate.errors import ServiceError
 from seedgate.finetune.adapters import Served, served_model
-from seedgate.finetune.records import Prediction, TrainedModel
+from seedgate.finetune.figures import Prediction
+from seedgate.finetune.records import TrainedModel
 from seedgate.finetune.releasing import Progress
 from seedgate.finetune.training import base_model
 from seedgate.generator.clients.base import Client, Completion, Request, Sampling

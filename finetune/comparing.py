@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from seedgate.errors import InputError, RefusedError
 from seedgate.finetune.evaluating import BASE, evaluation_of
+from seedgate.finetune.figures import Comparison, Evaluation, Outcome
 from seedgate.finetune.intervals import difference_interval, paired_p_value
-from seedgate.finetune.records import Comparison, Evaluation, Outcome
 from seedgate.seeds import baseline
 from seedgate.workspace import Workspace
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from seedgate.errors import SeedgateError
 from seedgate.fields import plain_answer
+from seedgate.finetune.figures import Confusion, Evaluation, Share
 from seedgate.finetune.intervals import RESAMPLES, SEED
-from seedgate.finetune.records import Confusion, Evaluation, Share
 from seedgate.seeds.locking import evaluation_set, set_hash
 
 if TYPE_CHECKING:

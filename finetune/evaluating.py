@@ -18,8 +18,9 @@ from seedgate.errors import RefusedError
 from seedgate.fields import plain_answer
 from seedgate.finetune.asking import Answers, ask, constraint
 from seedgate.finetune.confusing import answered_label
+from seedgate.finetune.figures import Evaluation, Prediction, Secondary, Share, Unconstrained
 from seedgate.finetune.intervals import score_interval
-from seedgate.finetune.records import Evaluation, Prediction, Secondary, Share, TrainedModel, Unconstrained
+from seedgate.finetune.records import TrainedModel
 from seedgate.finetune.releasing import Progress
 from seedgate.finetune.secondary import SecondaryFigures, is_free_text
 from seedgate.finetune.training import refuse_changed, trained_model

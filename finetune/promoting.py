@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from seedgate.finetune.comparing import compare
 from seedgate.finetune.evaluating import BASE
-from seedgate.finetune.records import Judgement, Outcome
+from seedgate.finetune.figures import Judgement, Outcome
 from seedgate.finetune.training import trained_model
 from seedgate.ledger import Event, NewEvent
 from seedgate.seeds import baseline

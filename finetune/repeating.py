@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedgate.canonical import content_hash
 from seedgate.finetune.effects import mean_of
-from seedgate.finetune.records import OverSeeds
+from seedgate.finetune.figures import OverSeeds
 
 if TYPE_CHECKING:
     from seedgate.ledger import Event

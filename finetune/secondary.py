@@ -2,7 +2,7 @@
 
 Words that differ can say the same, and words that are the same can leave out a "not": neither figure replaces the
 metric, and none decides anything. Cosines of sentence vectors see topic before truth, and long answers in their
-beginning only; a judge is a model, likes what models write, and is lenient with itself.
+beginning only; a judge does not see the expected answer, likes what models write, and is lenient with itself.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from seedgate.errors import InputError
 from seedgate.finetune.adapters import Served
 from seedgate.finetune.asking import CONCURRENCY, all_of, completed, server_client
+from seedgate.finetune.figures import Prediction, Secondary
 from seedgate.finetune.intervals import score_interval
-from seedgate.finetune.records import Prediction, Secondary
 from seedgate.finetune.releasing import Progress
 from seedgate.generator.clients.chosen import offline_client
 from seedgate.generator.scores.asked import Item, Setting

@@ -17,7 +17,7 @@ from seedgate.canonical import content_hash
 from seedgate.finetune import release
 from seedgate.finetune.asking import Answers
 from seedgate.finetune.evaluating import _record
-from seedgate.finetune.records import Prediction
+from seedgate.finetune.figures import Prediction
 from seedgate.ledger import NewEvent
 from seedgate.records import Assignment, Candidate, Example, Provenance, Round, Verdict
 from seedgate.review import decisions

@@ -11,7 +11,7 @@ from seedgate.errors import InputError
 from seedgate.finetune import ablate, checkpointing, evaluate, promote, release, train
 from seedgate.finetune.asking import Answers
 from seedgate.finetune.evaluating import _record
-from seedgate.finetune.records import Prediction
+from seedgate.finetune.figures import Prediction
 from seedgate.seeds import baseline
 from seedgate.workspace import Workspace
 from tests.attacks.marking import attack

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from seedgate.cli.app import app
 from seedgate.finetune import confusion, evaluate
 from seedgate.finetune.confusing import macro_f1
-from seedgate.finetune.records import Confusion, Share
+from seedgate.finetune.figures import Confusion, Share
 from seedgate.workspace import Workspace
 from tests.fakes.adapter_server import AdapterServer
 from tests.finetune.test_evaluating import TRUTH, ready, server, workspace
