@@ -41,6 +41,7 @@ __all__ = [
     "GenerationConfig",
     "LedgerConfig",
     "PolicyConfig",
+    "ReleaseConfig",
     "ReviewConfig",
     "TrainingConfig",
     "VllmConfig",
@@ -220,6 +221,28 @@ class ReviewConfig(_Table):
         return names
 
 
+class ReleaseConfig(_Table):
+    """What the dataset card says that the ledger can't know; from the next release on."""
+
+    license: str = ""  # as the hub names it: cc-by-4.0, apache-2.0, other
+    languages: tuple[str, ...] = ()  # codes such as "en" or "pt-BR"
+
+    @field_validator("license")
+    @classmethod
+    def _an_identifier(cls, given: str) -> str:
+        if given and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", given):
+            raise ValueError("write it as the hub does, in small letters, such as cc-by-4.0")
+        return given
+
+    @field_validator("languages")
+    @classmethod
+    def _codes(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for code in given:
+            if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", code):
+                raise ValueError(f"{code!r} is no language code such as en or pt-BR")
+        return given
+
+
 class TrainingConfig(_Table):
     """LoRA by default; `base_model` is a path or hub name, `embedded` the stack's own model."""
 
@@ -269,6 +292,7 @@ class Config(_Table):
     policy: PolicyConfig = PolicyConfig()
     generation: GenerationConfig = GenerationConfig()
     review: ReviewConfig = ReviewConfig()
+    release: ReleaseConfig = ReleaseConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     cycle: CycleConfig = CycleConfig()

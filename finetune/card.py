@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from seedgate.config import ReleaseConfig
 from seedgate.finetune.records import TrainedModel
 from seedgate.finetune.rows import Selection
 from seedgate.finetune.table import COLUMNS, column_names, dataset_info
@@ -23,20 +24,29 @@ _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "
 
 
 def dataset_card(
-    task: Task, name: str, chosen: Selection, table: bytes, *, recalled: Mapping[str, int] | None = None
+    task: Task,
+    name: str,
+    chosen: Selection,
+    table: bytes,
+    *,
+    stated: ReleaseConfig | None = None,
+    recalled: Mapping[str, int] | None = None,
 ) -> str:
     """`README.md` of a release; its front matter makes `datasets.load_dataset` read the Parquet file only.
 
     Args:
         table: `train.parquet`, as it is written.
+        stated: Licence and languages, as far as the owner names them.
         recalled: What recalled or redacted rows since the release before, and how many.
     """
-    counts = chosen.counts
+    counts, stated = chosen.counts, stated or ReleaseConfig()
     tags = ["seedgate", "synthetic"]
     tags.append("simulated-review" if counts.approved_simulated else "human-reviewed")
     size = next((label for limit, label in _SIZES if counts.rows < limit), "n>1M")
     head = {
         "pretty_name": f"{task.name} {name}",
+        **({"license": stated.license} if stated.license else {}),
+        **({"language": list(stated.languages)} if stated.languages else {}),
         "tags": tags,
         "task_categories": ["text-classification" if task.choices else "text-generation"],
         "size_categories": [size],
@@ -48,6 +58,8 @@ def dataset_card(
         "Training data made with seedgate: verified seeds, and generated rows that passed review one by one."
         " No row was let in by a filter, a score or a model.",
         _warning(chosen),
+        "## What it is for",
+        _use(task),
         "## Rows",
         _table({"kind": "rows"}, _kinds(chosen)),
         _by_label(task, chosen),
@@ -58,6 +70,10 @@ def dataset_card(
         _leaks(chosen),
         _recalled(recalled or {}),
         _errors(chosen),
+        "## Limits",
+        _limits(chosen),
+        "## Licence",
+        _licence(task, chosen, stated.license),
         "## Columns",
         _table({"column": "meaning"}, _columns(task)),
         "## Checking it",
@@ -104,6 +120,50 @@ def _warning(chosen: Selection) -> str:
         f"**{simulated} of the {chosen.counts.approved} approved rows were approved by a program that stands"
         " in for a reviewer (`simulated` is true). No person has read them. Leave them out of anything real.**"
     )
+
+
+def _use(task: Task) -> str:
+    return (
+        f"Fine-tuning a model for one task, `{_plain(task.name)}`: from {_names(f.name for f in task.inputs)} to"
+        f" {_names(f.name for f in task.outputs)}. Not for measuring one: the evaluation split is kept apart (below)."
+        " Not for another task, or for other readers than the guidelines speak of: nobody approved the rows for that."
+    )
+
+
+def _limits(chosen: Selection) -> str:
+    lines = [
+        "- The rows are a choice, not a sample of what occurs: seeds were picked by people, and the counts above follow"
+        " what was asked of the model and what passed review.",
+    ]
+    if chosen.counts.approved:
+        lines += [
+            "- Generated rows have the habits, gaps and prejudices of the models that wrote them. A reviewer judged"
+            " each by itself, so what is missing, or repeats itself across rows, nobody was asked about.",
+            "- Approved means approved under the guidelines named above, not true: read how many may be wrong.",
+        ]
+    lines.append(
+        "- Filters look for personal data by its form (addresses, numbers); names and stories they don't know."
+    )
+    return "\n".join(lines)
+
+
+def _licence(task: Task, chosen: Selection, named: str) -> str:
+    said = (
+        f"`{named}`, as the owner of this data states."
+        if named
+        else "None is stated. Until the owner names one (`[release] license`), nobody else may use or pass it on."
+    )
+    column = column_names(task)["generated_by"]
+    models = sorted({str(row[column]) for row in chosen.values if row.get(column)})
+    if models:
+        said += (
+            f" Rows were written by {_names(models)}, whose terms may say what their output can be used for."
+        )
+    return said
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{_plain(name)}`" for name in names)
 
 
 def _kinds(chosen: Selection) -> dict[str, str]:

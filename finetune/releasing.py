@@ -152,7 +152,7 @@ def _write(ws: Workspace, folder: Path, name: str, chosen: Selection, last: Even
     """Writes the three files; the manifest, which speaks of the others, comes last. Returns its hash."""
     recalled = recalled_since(ws.ledger, last.payload["head"]["seq"] if last else 0, chosen.head[0])
     table = table_bytes(ws.task, chosen.values)
-    card = dataset_card(ws.task, name, chosen, table, recalled=recalled)
+    card = dataset_card(ws.task, name, chosen, table, stated=ws.config.release, recalled=recalled)
     files = {"train.parquet": table, "README.md": card.encode()}
     manifest = Manifest(
         name=name,

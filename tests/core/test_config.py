@@ -83,6 +83,8 @@ def test_a_model_that_is_loaded_has_its_own_name(tmp_path: Path, written: str, n
             TASK + '[generation]\nprompt_form = "poem"',
             r"key 'generation\.prompt_form': .*'list'.*found 'poem'",
         ),
+        (TASK + '[release]\nlicense = "CC BY"', r"key 'release\.license': .* cc-by-4\.0, found 'CC BY'"),
+        (TASK + '[release]\nlanguages = ["English"]', r"'release\.languages': 'English' is no language code"),
         ('name = "My Workspace"\n' + TASK, "key 'name': .*found 'My Workspace'"),
         ("vllm = 3\n" + TASK, "key 'vllm': .*found 3"),
         (b"name = '\xff'", "not UTF-8 at byte 8: save the file as UTF-8"),

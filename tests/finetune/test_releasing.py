@@ -135,6 +135,26 @@ class TestContent:
         assert "The evaluation split is not in this folder, by design. Its 6 rows are `eval.jsonl`" in card
         assert f"(hash of the set: `{locked.subject}`)" in card
 
+    def test_the_card_says_what_it_is_for_its_limits_and_its_licence(
+        self, approved: Workspace, make_workspace: Callable[..., Workspace]
+    ) -> None:
+        made = release(approved)
+        head, card = front_matter(made.path), (made.path / "README.md").read_text()
+        assert "license" not in head
+        assert "language" not in head
+        assert "one task, `tiny`: from `text` to `label`" in card
+        assert "Approved means approved under the guidelines named above, not true" in card
+        assert "None is stated." in card
+        assert "Rows were written by `" in card
+        stated = {"license": "cc-by-4.0", "languages": ["en", "pt-BR"]}
+        ws = make_workspace(folder="other", settings={"release": stated})
+        made = release(ws)
+        head, card = front_matter(made.path), (made.path / "README.md").read_text()
+        assert (head["license"], head["language"]) == ("cc-by-4.0", ["en", "pt-BR"])
+        assert "`cc-by-4.0`, as the owner of this data states." in card
+        assert "Rows were written by" not in card, "it is the baseline"
+        assert "habits" not in card
+
     def test_the_manifest_has_the_evidence_of_every_row(self, approved: Workspace) -> None:
         manifest = manifest_of(release(approved).path)
         assert [row["origin"] for row in manifest["rows"]] == ["seed"] * 12 + ["approved"] * 4
