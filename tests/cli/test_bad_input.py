@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -47,7 +48,11 @@ Cli = Callable[..., Result]
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    def run(*args: str, cwd: Path = tmp_path, **env: str) -> Result:
+    return cli_in(tmp_path)
+
+
+def cli_in(folder: Path) -> Cli:
+    def run(*args: str, cwd: Path = folder, **env: str) -> Result:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("SEEDGATE_")}
         return Result(
             subprocess.run(
@@ -73,17 +78,25 @@ def files(tmp_path: Path) -> tuple[str, str]:
     return str(write(tmp_path / "seeds.jsonl", ROWS)), str(write(tmp_path / "eval.jsonl", EVAL))
 
 
-@pytest.fixture
-def ready(cli: Cli, files: tuple[str, str], tmp_path: Path) -> Path:
-    """A workspace that is verified and locked, with nothing behind its addresses."""
-    folder = tmp_path / "ws"
-    assert cli("init", str(folder), "--seeds", files[0], "--eval", files[1]).code == 0
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace that is verified and locked, made once: three commands, each a process of its own."""
+    root = tmp_path_factory.mktemp("bad-input")
+    cli, folder = cli_in(root), root / "ws"
+    seeds, evaluation = write(root / "seeds.jsonl", ROWS), write(root / "eval.jsonl", EVAL)
+    assert cli("init", str(folder), "--seeds", str(seeds), "--eval", str(evaluation)).code == 0
     config = folder / "seedgate.toml"
     text = config.read_text().replace("# verified_seeds = 200", "verified_seeds = 6")
     config.write_text(text.replace("# min_eval = 50", "min_eval = 2"))
     assert cli("seeds", "verify", "--by", "ana", "-w", str(folder)).code == 0
     assert cli("seeds", "lock", "-w", str(folder)).code == 0
     return folder
+
+
+@pytest.fixture
+def ready(made: Path, files: tuple[str, str], tmp_path: Path) -> Path:
+    """A copy of it, with the files that it came from beside it, and nothing behind its addresses."""
+    return shutil.copytree(made, tmp_path / "ws")
 
 
 @pytest.mark.parametrize(
