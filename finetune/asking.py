@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from seedgate.errors import ServiceError
@@ -38,6 +38,8 @@ __all__ = [
 T = TypeVar("T")
 CONCURRENCY = 32
 DEADLINE_S = 60.0
+BEYOND = 8
+"""Tokens after the longest label: for white space before it, and for what shows that the answer goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,12 @@ async def _answers(
     # No seed: at temperature 0 it would change nothing, and it kills vLLM's CPU engine.
     sampling = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=ws.config.evaluation.max_tokens)
     slots, done = asyncio.Semaphore(CONCURRENCY), 0
-    asked = {"eval": constraint(ws)} | ({"eval-free": ()} if free else {})
+    asked = {"eval": (constraint(ws), sampling)}
+    if free:
+        short = min(sampling.max_tokens, enough_for(constraint(ws)))
+        asked["eval-free"] = ((), replace(sampling, max_tokens=short))
 
-    async def answer(example: Example, how: str, choices: tuple[str, ...]) -> Prediction:
+    async def answer(example: Example, how: str, choices: tuple[str, ...], sampling: Sampling) -> Prediction:
         nonlocal done
         prompt = tuple(ws.task.messages(example.fields)[:-1])
         async with slots:
@@ -145,9 +150,17 @@ async def _answers(
         tell(done, len(examples) * len(asked), "")
         return _prediction(ws, example, completion)
 
-    jobs = [answer(example, how, choices) for how, choices in asked.items() for example in examples]
+    jobs = [answer(example, how, *each) for how, each in asked.items() for example in examples]
     said = await all_of(client, jobs)
     return Answers(served, said[: len(examples)], said[len(examples) :] if free else None)
+
+
+def enough_for(choices: Sequence[str]) -> int:
+    """Tokens within which an answer is one of these or has become another text.
+
+    A token is a byte at least. Small models seldom end by themselves, and would write up to the limit for any answer.
+    """
+    return max((len(choice.encode()) for choice in choices), default=0) + BEYOND
 
 
 async def all_of(client: Client, jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
