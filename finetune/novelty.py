@@ -10,6 +10,7 @@ from seedgate.finetune.diff_records import Distance, Novelty
 from seedgate.generator.filters.semantic import repetition_cosine
 from seedgate.records import Example
 from seedgate.seeds import MeaningIndex, Meanings, output_of, verified_seeds
+from seedgate.seeds.meaning import can_be_compared, held_rows
 from seedgate.workspace import Workspace
 
 __all__ = ["Nearest", "novelty"]
@@ -44,10 +45,10 @@ def novelty(
     """
     meanings = Meanings.for_workspace(ws)
     index, known = MeaningIndex(), []
-    for rows in _held(ws, before):
+    for rows in held_rows(ws, before):
         index.add([row.id for row in rows], meanings.vectors(rows))
         known += [row.id for row in rows]
-    fitting = [id_ for id_, fields in added.items() if _fits(ws, fields)]
+    fitting = [id_ for id_, fields in added.items() if can_be_compared(ws.task, fields)]
     if not known or not fitting:
         return None, {}
     threshold = repetition_cosine(ws, verified_seeds(ws)[0].values(), meanings)
@@ -69,20 +70,6 @@ def novelty(
     ), found
 
 
-def _held(ws: Workspace, ids: Sequence[str]) -> Iterator[list[Example]]:
-    for start in range(0, len(ids), BATCH):
-        part = ids[start : start + BATCH]
-        bodies = ws.ledger.bodies(part)
-        rows = [Example(fields=bodies[id_]) for id_ in part if id_ in bodies and _fits(ws, bodies[id_])]
-        if rows:
-            yield rows
-
-
-def _fits(ws: Workspace, fields: Mapping[str, Any]) -> bool:
-    """Whether a row has what the task as declared today compares; another declaration made it, if not."""
-    return fields.keys() >= {field.name for field in ws.task.fields if field.required}
-
-
 def _judged(
     ws: Workspace,
     added: Mapping[str, Mapping[str, Any]],
@@ -101,7 +88,7 @@ def _within(ws: Workspace, index: MeaningIndex, meanings: Meanings, known: Seque
         return None
     step = -(-len(known) // SAMPLE)
     distances: list[float] = []
-    for rows in _held(ws, known[::step]):
+    for rows in held_rows(ws, known[::step]):
         for row, vector in zip(rows, meanings.vectors(rows), strict=True):
             nearest = index.nearest(vector, ignore=(row.id,))
             distances += [1 - nearest[1]] if nearest else []

@@ -6,8 +6,8 @@ same whether it was just computed or stored by an earlier run, on whatever proce
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from seedgate.canonical import content_hash
 from seedgate.records import Example
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["VECTORS_NAME", "Meanings"]
+__all__ = ["VECTORS_NAME", "Meanings", "can_be_compared", "held_rows"]
 
 VECTORS_NAME = "embeddings.db"
 """In `.seedgate`."""
@@ -120,6 +120,21 @@ class Meanings:
             return []
         vectors = self._embedder.embed([text_of(self._task, each.fields) for each in examples])
         return list(vectors.astype(np.float16).astype(np.float32))
+
+
+def can_be_compared(task: Task, fields: Mapping[str, Any]) -> bool:
+    """Whether a row has what the task as declared today compares; another declaration made it, if not."""
+    return fields.keys() >= {field.name for field in task.fields if field.required}
+
+
+def held_rows(ws: Workspace, ids: Sequence[str]) -> Iterator[list[Example]]:
+    """Rows by id, in their order and some at a time, without those that are gone or can't be compared."""
+    for start in range(0, len(ids), _CHUNK):
+        part = ids[start : start + _CHUNK]
+        bodies = ws.ledger.bodies(part)
+        rows = [bodies[id_] for id_ in part if id_ in bodies and can_be_compared(ws.task, bodies[id_])]
+        if rows:
+            yield [Example(fields=fields) for fields in rows]
 
 
 def space_of(task: Task, embedder: Embedder) -> str:

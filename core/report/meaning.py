@@ -7,7 +7,7 @@ further away than nearly every seed is from the other seeds of its cluster. Vect
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from seedgate.errors import SeedgateError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from seedgate.records import Decision, Example
+    from seedgate.records import Decision
     from seedgate.seeds import Meanings
     from seedgate.workspace import Workspace
 
@@ -25,7 +25,6 @@ __all__ = ["OUTSIDE", "meaning"]
 OUTSIDE = 0.01
 """A row is outside if it is further from every middle than all but this share of the seeds are from the others'."""
 
-BATCH = 512
 _NOWHERE = -1
 
 
@@ -118,26 +117,15 @@ def _added(
     ws: Workspace, meanings: Meanings, approved: list[str], middles: NDArray[np.float32], nearness: float
 ) -> Counter[int]:
     """How many rows are nearest to each middle, and to none of them near enough."""
+    from seedgate.seeds.meaning import held_rows
     from seedgate.seeds.meaning_index import products
 
     found: Counter[int] = Counter()
-    for rows in _batches(ws, approved):
+    for rows in held_rows(ws, approved):
         likeness = products(meanings.vectors(rows), middles)
         places, inside = likeness.argmax(1).tolist(), (likeness.max(1) >= nearness).tolist()
         found.update(place if near else _NOWHERE for place, near in zip(places, inside, strict=True))
     return found
-
-
-def _batches(ws: Workspace, ids: list[str]) -> Iterator[list[Example]]:
-    """Rows whose text is there, and has what the task as declared today compares."""
-    from seedgate.records import Example
-
-    required = {field.name for field in ws.task.fields if field.required}
-    for start in range(0, len(ids), BATCH):
-        bodies = ws.ledger.bodies(ids[start : start + BATCH])
-        rows = [Example(fields=body) for body in bodies.values() if required <= body.keys()]
-        if rows:
-            yield rows
 
 
 def _said(told: Mapping[str, Any]) -> str:
