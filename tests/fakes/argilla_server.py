@@ -1,7 +1,8 @@
 """A small Argilla: the REST calls that review uses, over real HTTP, with the answers of argilla_server 2.8.
 
-It keeps what it is told for as long as it lives, so that its clients may be killed. Faults are asked for with
-`fail`: a refused connection, an answer that gets lost after the work was done, an error status.
+It keeps what it is told for as long as it lives, so that its clients may be killed: `hold` stops one at a
+request of choice. Faults are asked for with `fail`: a refused connection, an answer that gets lost after the
+work was done, an error status.
 `tests/e2e/test_review_argilla.py` runs the same scenarios on the real server.
 """
 
@@ -59,6 +60,16 @@ class Fault:
 
 
 @dataclass
+class Hold:
+    """One request is kept waiting: its client is at a place that no clock decides. `reached` once it is there."""
+
+    skip: int
+    done: bool
+    reached: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
 class FakeArgilla:
     """The server. `calls` are the requests it got; a context manager through `serve`."""
 
@@ -75,6 +86,7 @@ class FakeArgilla:
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
+        self._hold: Hold | None = None
         self._clock = datetime(2026, 1, 1, tzinfo=UTC)
         self.add_user("owner", "owner", "owner-password", key=OWNER_KEY)
 
@@ -98,6 +110,27 @@ class FakeArgilla:
         made = Fault(method, path, **fault)
         self.faults.append(made)
         return made
+
+    @contextmanager
+    def hold(self, number: int, *, done: bool) -> Iterator[Hold]:
+        """Keeps the `number`th request from now waiting until the block ends.
+
+        `done`: its work is done and only the answer waits; otherwise it is dropped without any work.
+        """
+        held = self._hold = Hold(number - 1, done)
+        try:
+            yield held
+        finally:
+            self._hold = None
+            held.ended.set()
+
+    def _holds(self) -> Hold | None:
+        with self._lock:
+            held = self._hold
+            if held is None:
+                return None
+            held.skip -= 1
+            return held if held.skip == -1 else None
 
     def pass_time(self, seconds: float) -> None:
         """The server's clock goes on."""
@@ -488,6 +521,12 @@ def _handler(fake: FakeArgilla) -> type[BaseHTTPRequestHandler]:
             place = urlsplit(self.path)
             path = place.path.removeprefix("/api/v1/")
             query = {name: values[0] for name, values in parse_qs(place.query).items()}
+            held = fake._holds()
+            if held is not None and not held.done:
+                held.reached.set()
+                held.ended.wait()
+                self.close_connection = True
+                return
             fault = next((f for f in fake.faults if f.strikes(self.command, path)), None)
             if fault is not None and fault.kind == "drop":
                 self.close_connection = True
@@ -496,6 +535,11 @@ def _handler(fake: FakeArgilla) -> type[BaseHTTPRequestHandler]:
                 status, answer = fault.status, {"detail": "asked for"}
             else:
                 status, answer = fake.answer(self.command, path, query, self.headers, body)
+            if held is not None:
+                held.reached.set()
+                held.ended.wait()
+                self.close_connection = True
+                return
             if fault is not None and fault.kind == "lose":
                 self.close_connection = True
                 return

@@ -36,11 +36,11 @@ def started(ws: Workspace, target: int = TARGET) -> subprocess.Popen[bytes]:
 
 def killed(ws: Workspace, fake: FakeVllm, rng: random.Random) -> None:
     """Lets a process send some requests, then kills it at a moment that nothing depends on."""
+    sent, more, deadline = len(fake.bodies), rng.randint(1, 30), time.monotonic() + 60
     process = started(ws)
-    sent, deadline = len(fake.bodies), time.monotonic() + 60
-    while len(fake.bodies) == sent and process.poll() is None and time.monotonic() < deadline:
+    while len(fake.bodies) < sent + more and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    time.sleep(rng.uniform(0.0, 0.9))
+    time.sleep(rng.uniform(0.0, 0.1))
     process.send_signal(signal.SIGKILL)
     _, error = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL, f"ended before it was killed: {error.decode()}"

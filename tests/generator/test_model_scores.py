@@ -514,14 +514,13 @@ with Workspace(sys.argv[1]) as ws:
 def test_killed_anywhere_and_run_again_nothing_is_lost_and_nothing_recorded_is_asked_twice(
     ready: Callable[..., Workspace],
 ) -> None:
-    with FakeVllm() as fake:
+    with FakeVllm(delay_s=0.2) as fake:
         ws = ready(fake, scores=["judge"], concurrency=2)
         for kills in range(1, 4):
             process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(ws.root)], stderr=subprocess.PIPE)
             # Killed as soon as some more scores are on record.
             deadline = time.monotonic() + 60
             while ws.ledger.count("candidate.scored") < 5 * kills and time.monotonic() < deadline:
-                fake.delay_s = 0.05 if ws.ledger.count("candidate.created") >= 40 else 0.0
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=60)

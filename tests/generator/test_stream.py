@@ -108,13 +108,13 @@ def stream(model: SlowModel, ledger: Ledger, judge: Judge | None = None, **setti
 
 
 async def test_slots_are_refilled_one_by_one_not_in_batches() -> None:
-    model = SlowModel(lambda n: 0.02 * (1 + n % 7))
+    model = SlowModel(lambda n: 0.06 * (1 + n % 7))
     started = time.monotonic()
-    await stream(model, Ledger(), target=240).run()
+    await stream(model, Ledger(), target=140).run()
     elapsed = time.monotonic() - started
     assert max(model.samples) == 8
     # Waiting for the slowest of each eight would keep the slots busy for 4/7 of the time.
-    assert sum(map(model.seconds, range(240))) / (8 * elapsed) > 0.75
+    assert sum(map(model.seconds, range(140))) / (8 * elapsed) > 0.75
 
 
 async def test_where_no_number_is_given_the_client_finds_room() -> None:

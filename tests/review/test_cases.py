@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +15,7 @@ from seedgate.task import Task
 from seedgate.workspace import Workspace
 from tests.conftest import TINY_TASK
 from tests.review.case_scenarios import CaseScenarios, adjudicator, disputed, zoe
+from tests.review.killing import killed
 from tests.review.scenarios import BOX, FEE, PUMP, outcomes, reviewers, settings
 
 
@@ -62,24 +59,12 @@ with Workspace(sys.argv[1]) as ws:
 """
 
 
-def killed(ws: Workspace, server: FakeArgilla, command: str, requests: int) -> None:
-    """Starts a command and kills it once it has made so many requests."""
-    before = len(server.calls)
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(ws.root), command], stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while len(server.calls) < before + requests and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    process.kill()
-    _, error = process.communicate(timeout=60)
-    assert process.returncode in (0, -signal.SIGKILL), error.decode()
-
-
 def test_after_kills_there_is_what_one_run_makes(
     review_workspace: Callable[..., Workspace], server: FakeArgilla
 ) -> None:
     ws = disputed(review_workspace, PUMP, BOX, FEE)
     for requests in (3, 7, 11, 15):
-        killed(ws, server, "push", requests)
+        assert killed(ws, server, PROGRAM, "push", at=requests, done=requests % 2 == 0)
     push_cases(ws)
     assert ws.ledger.count("docket.opened") == ws.ledger.count("docket.pushed") == 1
     with adjudicator(ws) as zoe:
@@ -87,7 +72,7 @@ def test_after_kills_there_is_what_one_run_makes(
         for text in (PUMP, BOX, FEE):
             zoe.answer(text, "approve")
     for requests in (2, 8, 14):
-        killed(ws, server, "pull", requests)
+        assert killed(ws, server, PROGRAM, "pull", at=requests, done=requests % 2 == 0)
     pull(ws)
     assert ws.ledger.count("adjudication.recorded") == 3
     assert outcomes(ws, PUMP, BOX, FEE) == ["approved"] * 3

@@ -1,14 +1,10 @@
-"""kill -9 at random moments of `push` and `pull`: nothing is lost, nothing comes twice."""
+"""kill -9 at requests of `push` and `pull`, answered or not: nothing is lost, nothing comes twice."""
 
 from __future__ import annotations
 
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from fakes.argilla_server import FakeArgilla
@@ -19,9 +15,8 @@ from seedgate.review import decisions, pull, push
 from seedgate.review.state import read_state
 from seedgate.workspace import Workspace
 from tests.review.desk import approve_but_bad_controls, desk_workspace
+from tests.review.killing import killed
 
-KILLS = {"push": 5, "pull": 5}
-REQUESTS = {"push": 30, "pull": 11}  # about as many as an undisturbed run makes
 WHYS = ("control", "rereview", "random")
 ROWS = {f"Message number {n} is about parcel {n * 7919} of mine": "delivery" for n in range(120)}
 PROGRAM = """
@@ -30,22 +25,16 @@ from seedgate.review import pull, push
 from seedgate.workspace import Workspace
 
 with Workspace(sys.argv[1]) as ws:
-    push(ws, cycle=1, limit=120) if sys.argv[2] == "push" else pull(ws)
+    pull(ws) if sys.argv[2] == "pull" else push(ws, cycle=1, limit=int(sys.argv[2]))
 """
 
 
-def killed(ws: Workspace, server: FakeArgilla, command: str, rng: random.Random) -> bool:
-    """Starts a command and kills it after some number of its requests; whether it was still at work."""
-    before, after = len(server.calls), rng.randint(1, REQUESTS[command])
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(ws.root), command], stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while len(server.calls) < before + after and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    time.sleep(rng.uniform(0, 0.03))
-    process.send_signal(signal.SIGKILL)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode in (0, -signal.SIGKILL), error.decode()
-    return process.returncode != 0
+def kills(ws: Workspace, server: FakeArgilla, command: str, *, step: int) -> int:
+    """Kills the command at later and later requests until it makes no more so many; how often that was."""
+    for n in count():
+        if not killed(ws, server, PROGRAM, command, at=1 + n * step, done=n % 2 == 1):
+            return n
+    raise AssertionError
 
 
 def facts_of(ws: Workspace) -> Counter[tuple[str, str]]:
@@ -57,9 +46,8 @@ def facts_of(ws: Workspace) -> Counter[tuple[str, str]]:
 def test_after_any_number_of_kills_there_is_what_one_run_makes(
     review_workspace: Callable[..., Workspace], server: FakeArgilla
 ) -> None:
-    rng = random.Random(7)
     ws = review_workspace(rows=ROWS, settings={"review": {"quorum": 2}})
-    assert sum(killed(ws, server, "push", rng) for _ in range(KILLS["push"])) > 1
+    assert kills(ws, server, "120", step=14) > 1
     push(ws, cycle=1, limit=120)
     assert ws.ledger.count("round.opened") == ws.ledger.count("round.pushed") == 1
     assert len(server.records) == len({record["external_id"] for record in server.records}) == 240
@@ -70,7 +58,7 @@ def test_after_any_number_of_kills_there_is_what_one_run_makes(
                 decision = ("approve", "edit", "reject")[n % 3]
                 changes = {"corrected_label": "billing"} if decision == "edit" else {}
                 reviewer.put(record, record["prefilled"] | {"decision": decision} | changes)
-    assert sum(killed(ws, server, "pull", rng) for _ in range(KILLS["pull"])) > 1
+    assert kills(ws, server, "pull", step=6) > 1
     pull(ws)
     found = facts_of(ws)
     once = {
@@ -86,16 +74,15 @@ def test_after_any_number_of_kills_there_is_what_one_run_makes(
 def test_controls_and_re_reviews_are_placed_once_whenever_a_push_is_killed(
     tmp_path: Path, add_candidates: Callable[..., list[str]], server: FakeArgilla
 ) -> None:
-    rng = random.Random(8)
     settings = {"controls": 0.3, "rereview": 0.5, "wave_size": 40, "min_pace_s": 0}
     two = ("anna", "ben")
     ws = desk_workspace(tmp_path / "desk", add_candidates, candidates=100, reviewers=two, **settings)
-    assert sum(killed(ws, server, "push", rng) for _ in range(3)) > 0
-    push(ws, cycle=1)
+    assert kills(ws, server, "40", step=14) > 1
+    push(ws, cycle=1)  # some of a hundred are left: re-reviews come with new candidates
     approve_but_bad_controls(ws, two)
     pull(ws)
-    assert sum(killed(ws, server, "push", rng) for _ in range(3)) > 0
-    push(ws, cycle=1, limit=100)
+    assert kills(ws, server, "40", step=14) > 1
+    push(ws, cycle=1)
 
     state = read_state(ws.ledger)
     placed = {why: {a.record_id for a in state.assignments.values() if a.why == why} for why in WHYS}

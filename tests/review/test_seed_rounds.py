@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +14,7 @@ from seedgate.ledger import NewEvent
 from seedgate.review import pull, push_seeds
 from seedgate.seeds import lock, verified_seeds
 from seedgate.workspace import Workspace
+from tests.review.killing import killed
 from tests.review.scenarios import reviewers
 from tests.review.seed_scenarios import NEW, SeedScenarios, answer_all, example, unverified, write_seed
 
@@ -36,30 +33,18 @@ with Workspace(sys.argv[1]) as ws:
 """
 
 
-def killed(ws: Workspace, server: FakeArgilla, command: str, requests: int) -> None:
-    """Starts a command and kills it once it has made so many requests."""
-    before = len(server.calls)
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(ws.root), command], stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 60
-    while len(server.calls) < before + requests and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.001)
-    process.kill()
-    _, error = process.communicate(timeout=60)
-    assert process.returncode in (0, -signal.SIGKILL), error.decode()
-
-
 def test_after_kills_there_is_what_one_run_makes(
     review_workspace: Callable[..., Workspace], server: FakeArgilla
 ) -> None:
     ws = unverified(review_workspace, one_reviewer=True)
     for requests in (4, 12):
-        killed(ws, server, "push", requests)
+        assert killed(ws, server, PROGRAM, "push", at=requests, done=requests % 2 == 0)
     push_seeds(ws)
     assert ws.ledger.count("round.opened") == ws.ledger.count("round.pushed") == 1
     assert len(server.records) == 12
     answer_all(ws, "anna")
     for requests in (3, 6):
-        killed(ws, server, "pull", requests)
+        assert killed(ws, server, PROGRAM, "pull", at=requests, done=requests % 2 == 0)
     pull(ws)
     assert ws.ledger.count("verdict.recorded") == ws.ledger.count("seed.verified") == 12
     assert list(ws.ledger.verify()) == []
