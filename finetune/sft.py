@@ -168,7 +168,8 @@ def _trainer(
             learning_rate=settings.learning_rate,
             lr_scheduler_type="linear",
             per_device_train_batch_size=settings.batch_size,
-            train_sampling_strategy="group_by_length",
+            # Packed rows have no padding to save, and keep the order that plain training has.
+            train_sampling_strategy="random" if cpu and _can_pack(model, longest) else "group_by_length",
             max_length=settings.max_length,
             completion_only_loss=True,
             gradient_checkpointing=False,
