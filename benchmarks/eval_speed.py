@@ -21,8 +21,8 @@ import httpx
 from stream import Server, fresh_workspace, served
 
 from seedgate.finetune import evaluate
-from seedgate.finetune.asking import CONCURRENCY
-from seedgate.generator.clients.base import Request, Sampling
+from seedgate.finetune.asking import CONCURRENCY, ways
+from seedgate.generator.clients.base import Request
 from seedgate.generator.clients.wire import body_of, completion_of, route_of
 from seedgate.seeds import baseline
 
@@ -33,11 +33,10 @@ TARGET = 0.95
 def questions(server: Server) -> list[Request]:
     """What `eval` asks, in its order."""
     with fresh_workspace(server.model) as ws:
-        sampling = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=ws.config.evaluation.max_tokens)
         rows = [(row.id, tuple(ws.task.messages(row.fields)[:-1])) for row in baseline(ws).evaluation]
         return [
             Request(id_, prompt, sampling, None, choices)
-            for choices in (tuple(ws.task.choices or ()), ())
+            for choices, sampling in ways(ws, free=True).values()
             for id_, prompt in rows
         ]
 

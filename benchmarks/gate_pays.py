@@ -31,6 +31,7 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from parts.arms_picture import arms_picture
 from parts.completions import folders
 from parts.fine_tuned import FineTuned, fine_tuned
 from queue_quality import Material, label
@@ -179,6 +180,20 @@ def conclusion(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def blocks_of(cells: Sequence[Mapping[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """Cells as the picture takes them: one for each share of altered labels, with the fewest errors of the reviewer."""
+    first: dict[float, Mapping[str, Any]] = {}
+    for each in cells:
+        first.setdefault(each["noise"], each)
+    return [
+        (
+            f"{noise:.0%} of labels altered, reviewer wrong {each['error']:.0%}",
+            {arm: each[arm] for arm in ARMS if arm in each},
+        )
+        for noise, each in first.items()
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="no errors and one in ten, no noise and 30 %%")
@@ -192,6 +207,7 @@ def main() -> None:
         "--steps", type=int, default=STEPS, help=f"of the model's training (default: {STEPS})"
     )
     parser.add_argument("--rows", type=int, default=LOCKED, help=f"of the locked set (default: {LOCKED})")
+    parser.add_argument("--picture", type=Path, help="SVG file to draw the last labels' cells into")
     parser.add_argument("--pool", type=Path, help="folder of the candidates (default: SEEDGATE_POOL)")
     parser.add_argument("--candidates", type=int, default=2000)
     parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
@@ -226,6 +242,9 @@ def main() -> None:
                     show(cells[-1])
         for line in conclusion(cells):
             print(line)
+        if args.picture:
+            title = f"Accuracy on {labels} labels, student: {args.student}; reviewer SIMULATED"
+            args.picture.write_text(arms_picture(title, blocks_of(cells)), encoding="utf-8")
         result[f"{labels} labels"] = {
             "oracle": round(material.oracle_right, 4),
             "cells": cells,

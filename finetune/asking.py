@@ -33,6 +33,7 @@ __all__ = [
     "completed",
     "constraint",
     "server_client",
+    "ways",
 ]
 
 T = TypeVar("T")
@@ -131,13 +132,8 @@ async def _answers(
     ws: Workspace, served: str, client: Client, examples: Sequence[Example], tell: Progress, *, free: bool
 ) -> Answers:
     """Everything that is asked of a model."""
-    # No seed: at temperature 0 it would change nothing, and it kills vLLM's CPU engine.
-    sampling = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=ws.config.evaluation.max_tokens)
     slots, done = asyncio.Semaphore(CONCURRENCY), 0
-    asked = {"eval": (constraint(ws), sampling)}
-    if free:
-        short = min(sampling.max_tokens, enough_for(constraint(ws)))
-        asked["eval-free"] = ((), replace(sampling, max_tokens=short))
+    asked = ways(ws, free=free)
 
     async def answer(example: Example, how: str, choices: tuple[str, ...], sampling: Sampling) -> Prediction:
         nonlocal done
@@ -153,6 +149,17 @@ async def _answers(
     jobs = [answer(example, how, *each) for how, each in asked.items() for example in examples]
     said = await all_of(client, jobs)
     return Answers(served, said[: len(examples)], said[len(examples) :] if free else None)
+
+
+def ways(ws: Workspace, *, free: bool) -> dict[str, tuple[tuple[str, ...], Sampling]]:
+    """How each row is asked, with the answers allowed: constrained, and where `free`, without that."""
+    # No seed: at temperature 0 it would change nothing, and it kills vLLM's CPU engine.
+    sampling = Sampling(n=1, temperature=0.0, top_p=1.0, max_tokens=ws.config.evaluation.max_tokens)
+    asked = {"eval": (constraint(ws), sampling)}
+    if free:
+        short = min(sampling.max_tokens, enough_for(constraint(ws)))
+        asked["eval-free"] = ((), replace(sampling, max_tokens=short))
+    return asked
 
 
 def enough_for(choices: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """The whole job on real vLLM, real Argilla and real training: seeds, candidates, review, release, model, figures.
 
-Training and generation are kept short here (a few steps, few candidates): what is tested is that every part
-works with the next, not how good the model becomes. `make demo` runs the full sizes.
+Training, generation and evaluation are kept short here (a few steps, candidates and rows): what is tested is that
+every part works with the next, not how good the model becomes. `make demo` runs the full sizes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from seedgate.seeds import (
 )
 from seedgate.task import Task
 from seedgate.workspace import Workspace
+from tests.review.desk import few_evaluation_rows
 
 from .conftest import Stack
 
@@ -56,7 +57,11 @@ def test_the_shipped_example_goes_through_a_cycle_and_waits_for_a_person(
     folder = tmp_path / "demo"
     simulated = f"simulated-{reviewer_name}"
     example_workspace(
-        folder, simulated_reviewer=simulated, reviewers=(reviewer_name,), settings=SHORT
+        folder,
+        evaluation=few_evaluation_rows(),
+        simulated_reviewer=simulated,
+        reviewers=(reviewer_name,),
+        settings=SHORT,
     ).close()
 
     done = seedgate("demo", str(folder))
@@ -127,7 +132,7 @@ def test_200_rows_of_banking77_go_through_a_cycle(
 
 
 def banking77(folder: Path, tmp_path: Path) -> tuple[list[Example], list[Example], list[Example]]:
-    """200 seeds of 20 confusable labels, about 160 evaluation rows of test, and all of train for the reviewer."""
+    """200 seeds of 20 confusable labels, about 60 evaluation rows of test, and all of train for the reviewer."""
     train = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
     test = [json.loads(line) for line in (folder / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     confusable = [
@@ -154,5 +159,5 @@ def banking77(folder: Path, tmp_path: Path) -> tuple[list[Example], list[Example
     for seed in seeds:
         near.add(seed.id, text_of(task, seed.fields))
     # The data set's own test rows repeat some of its train rows nearly word for word.
-    evaluation = [row for row in draw(test, 8, "eval.jsonl") if not near.nearest(text_of(task, row.fields))]
+    evaluation = [row for row in draw(test, 3, "eval.jsonl") if not near.nearest(text_of(task, row.fields))]
     return seeds, evaluation, draw(train, None, "gold.jsonl")

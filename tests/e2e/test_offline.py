@@ -12,6 +12,7 @@ import pytest
 
 from seedgate.seeds import example_workspace, lock, verify
 from seedgate.workspace import Workspace
+from tests.review.desk import few_evaluation_rows
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -39,7 +40,8 @@ def test_it_generates_trains_and_measures_base_and_adapter(
 ) -> None:
     monkeypatch.delenv("SEEDGATE_VLLM_URLS", raising=False)
     folder = tmp_path / "alone"
-    with example_workspace(folder, settings=SETTINGS) as ws:
+    few = few_evaluation_rows()
+    with example_workspace(folder, evaluation=few, settings=SETTINGS) as ws:
         verify(ws, by="a test", statement="the shipped example")
         lock(ws)
 
@@ -53,6 +55,6 @@ def test_it_generates_trains_and_measures_base_and_adapter(
     seedgate(folder, "release")
     model = seedgate(folder, "train")["name"]
     base, trained = (seedgate(folder, "eval", name)["evaluation"] for name in ("base", model))
-    assert base["n"] == trained["n"] >= 50
+    assert base["n"] == trained["n"] == len(few)
     assert base["outside"] == trained["outside"] == 0, "answers are limited to the labels"
     assert base["predictions_hash"] != trained["predictions_hash"], "the adapter was not used"

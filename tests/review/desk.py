@@ -23,7 +23,13 @@ from seedgate.seeds import example_workspace, lock, read_examples, verify
 from seedgate.task import Task
 from seedgate.workspace import Workspace
 
-__all__ = ["approve_but_bad_controls", "desk_workspace", "sentences_of", "shipped_rows"]
+__all__ = [
+    "approve_but_bad_controls",
+    "desk_workspace",
+    "few_evaluation_rows",
+    "sentences_of",
+    "shipped_rows",
+]
 
 SEEDS = 150
 WRONG = 0.3
@@ -59,13 +65,20 @@ def desk_workspace(
     return ws
 
 
-def shipped_rows() -> list[Example]:
-    """The seeds and the evaluation rows of the shipped example."""
+def shipped_rows(*parts: str) -> list[Example]:
+    """The seeds and the evaluation rows of the shipped example, or one part, `seeds` or `eval`."""
     with as_file(files("seedgate.seeds.examples").joinpath("support_desk")) as example:
         task = Task.from_config(tomllib.loads((example / "task.toml").read_text(encoding="utf-8")))
         return [
-            row for part in ("seeds", "eval") for row in read_examples(str(example / f"{part}.jsonl"), task)
+            row
+            for part in parts or ("seeds", "eval")
+            for row in read_examples(str(example / f"{part}.jsonl"), task)
         ]
+
+
+def few_evaluation_rows() -> list[Example]:
+    """A third of those of the shipped example: a model that is small is slow to ask."""
+    return shipped_rows("eval")[::3]
 
 
 def sentences_of(text: str) -> list[str]:
