@@ -47,7 +47,7 @@ class Killer:
         for _ in range(kills):
             process = self._start(command, *args)
             # Half a second goes by before the command has imported what it needs.
-            after_s = self.rng.uniform(0.4, longest_s) * self.shorter.get(command, 1.0)
+            after_s = self.rng.uniform(0.4, max(0.6, longest_s * self.shorter.get(command, 1.0)))
             try:
                 _, errors = process.communicate(timeout=after_s)
                 assert process.returncode == 0, errors
