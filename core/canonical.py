@@ -55,7 +55,9 @@ def normalise(value: Any, _depth: int = 0) -> Any:
             name = key if type(key) is str and key.isascii() else normalise(key)
             if name in out:
                 raise InputError(f"object key {name!r} appears twice")
-            out[name] = normalise(item, _depth + 1)
+            kind = type(item)  # as above: a call for each of a ledger's strings is most of the work
+            plain = _depth < MAX_DEPTH and (kind is int or (kind is str and item.isascii()))
+            out[name] = item if plain else normalise(item, _depth + 1)
         return out
     if kind is list or (isinstance(value, Sequence) and not isinstance(value, bytes | bytearray)):
         return [normalise(item, _depth + 1) for item in value]

@@ -178,6 +178,8 @@ class Field(BaseModel):
         """
         if self.labels:
             return []
+        if self.type == "text" and isinstance(content, str):
+            return [content] if content else []
         try:
             found = self.value(content)
         except InputError:

@@ -107,12 +107,12 @@ class Task(BaseModel):
 
     # -- parts ---------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[Field, ...]:
         """The input fields, in order."""
         return tuple(field for field in self.fields if field.role == "input")
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[Field, ...]:
         """The output fields, in order."""
         return tuple(field for field in self.fields if field.role == "output")
@@ -124,12 +124,12 @@ class Task(BaseModel):
                 return field
         raise KeyError(name)
 
-    @property
+    @cached_property
     def label_field(self) -> Field | None:
         """The first output field of type `label`, if any: what generation is spread over."""
         return next((field for field in self.outputs if field.type == "label"), None)
 
-    @property
+    @cached_property
     def chat_field(self) -> Field | None:
         """The field of type `chat`, if the task is one of chats; then it is the only one."""
         return next((field for field in self.fields if field.type == "chat"), None)

@@ -77,14 +77,18 @@ class Recorder:
             known: Choices and items that are candidates already, and left out.
         """
         parsed = self._parsed(plan, completion, known)
-        self._chain.prepare([made for _, _, made in parsed if isinstance(made, Example)])
+        self._prepare([parsed])
         return self._outcome(plan, completion, parsed)
 
     def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
         """As `outcome` of each in turn, but what texts mean is asked for all at once, which takes a fraction of it."""
         parsed = [self._parsed(plan, completion) for plan, completion in answered]
-        self._chain.prepare([made for each in parsed for _, _, made in each if isinstance(made, Example)])
+        self._prepare(parsed)
         return [self._outcome(*pair, each) for pair, each in zip(answered, parsed, strict=True)]
+
+    def _prepare(self, parsed: Sequence[_Parsed]) -> None:
+        examples = [made for items in parsed for _, _, made in items if isinstance(made, Example)]
+        self._chain.prepare(examples, validated=True)
 
     def _parsed(self, plan: Plan, completion: Completion, known: Collection[tuple[int, int]] = ()) -> _Parsed:
         return [

@@ -28,7 +28,7 @@ from seedgate.workspace import Workspace
 __all__ = ["FilterChain"]
 
 _BATCH = 500
-_ALONE = (SchemaFilter, FormatFilter, LengthFilter, BoilerplateFilter, PersonalFilter)
+_ALONE = (SchemaFilter, FormatFilter, LengthFilter, BoilerplateFilter, PersonalFilter, LanguageFilter)
 """Filters that look at an example alone, so that what they said once holds."""
 
 
@@ -70,18 +70,22 @@ class FilterChain:
             LengthFilter(ws.task, ws.config.generation.min_words),
             BoilerplateFilter(ws.task, seeds),
             *(() if ws.config.generation.personal_data == "keep" else (PersonalFilter(ws.task, seeds),)),
+            *((LanguageFilter(ws.task, seeds),) if ws.config.generation.language == "seeds" else ()),
             exact,
             EvaluationFilter(leaks),
             near,
             semantic,
         ]
-        if ws.config.generation.language == "seeds":
-            filters.append(LanguageFilter(ws.task, seeds))
         return cls(filters)
 
-    def prepare(self, examples: Sequence[Example]) -> None:
-        """Computes at once what `check` needs of several examples: faster than one by one, with the same result."""
-        self._prepared = {each.id: _first_drop(self._alone, each, ()) for each in examples}
+    def prepare(self, examples: Sequence[Example], *, validated: bool = False) -> None:
+        """Computes at once what `check` needs of several examples: faster than one by one, with the same result.
+
+        Args:
+            validated: Their fields are as the task spells them, and the filter that asks this need not.
+        """
+        alone = [each for each in self._alone if not (validated and isinstance(each, SchemaFilter))]
+        self._prepared = {each.id: _first_drop(alone, each, ()) for each in examples}
         exact = [each for each in self.filters if isinstance(each, ExactFilter)]
         left = {e.id: e for e in examples if self._prepared[e.id] is None and not _first_drop(exact, e, ())}
         for each in self.filters:
