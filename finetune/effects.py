@@ -60,7 +60,8 @@ def gain_of(before: Scores, after: Scores, confidence: float) -> Effect:
     """How much higher the second is; paired by row, and by seed.
 
     Args:
-        before, after: Shape [seeds, rows]; the rows are the same, and so many seeds are in both.
+        before, after: Shape [seeds, rows]; the rows are the same, and so many seeds are in both, or `before` is a
+            single model, which is taken as it is.
         confidence: As for `mean_of`.
     """
     return mean_of(after - before, confidence)

@@ -8,8 +8,7 @@ when it is not limited stands beside that, and decides nothing.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from seedgate.finetune.asking import Answers, ask, constraint
 from seedgate.finetune.confusing import answered_label
 from seedgate.finetune.figures import Evaluation, Prediction, Secondary, Share, Unconstrained
 from seedgate.finetune.intervals import score_interval
+from seedgate.finetune.parts import by_label, by_tag
 from seedgate.finetune.records import TrainedModel
 from seedgate.finetune.releasing import Progress
 from seedgate.finetune.secondary import SecondaryFigures, is_free_text
@@ -172,7 +172,8 @@ def _record(
     seconds: float,
 ) -> Evaluation:
     metric, confidence, predictions = ws.task.metric, ws.config.evaluation.confidence, answers.predictions
-    overall = _share([p.score for p in predictions], metric, confidence)
+    scores = [each.score for each in predictions]
+    overall = _share(scores, metric, confidence)
     bodies = [
         [prediction.model_dump(mode="json") for prediction in each]
         for each in (predictions, answers.free)
@@ -190,8 +191,8 @@ def _record(
         high=overall.high,
         confidence=confidence,
         constrained=bool(settings["constrained"]),
-        labels=_by_label(ws, examples, predictions),
-        tags=_by_tag(ws, examples, predictions),
+        labels=_parts(scores, by_label(ws.task, examples), ws),
+        tags=_parts(scores, by_tag(examples), ws),
         outside=_outside(ws, predictions),
         predictions_hash=content_hash(bodies[0]),
         settings_hash=content_hash(settings),
@@ -233,29 +234,9 @@ def _share(scores: Sequence[float], metric: Any, confidence: float) -> Share:
     return Share(n=len(scores), value=sum(scores) / len(scores), low=low, high=high)
 
 
-def _by_label(
-    ws: Workspace, examples: Sequence[Example], predictions: Sequence[Prediction]
-) -> dict[str, Share]:
-    label = ws.task.label_field
-    groups: dict[str, list[float]] = defaultdict(list)
-    for example, prediction in zip(examples, predictions, strict=True) if label else ():
-        groups[str(example.fields[label.name])].append(prediction.score)  # type: ignore[union-attr]
-    return _shares(ws, groups)
-
-
-def _by_tag(
-    ws: Workspace, examples: Sequence[Example], predictions: Sequence[Prediction]
-) -> dict[str, Share]:
-    groups: dict[str, list[float]] = defaultdict(list)
-    for example, prediction in zip(examples, predictions, strict=True):
-        for tag in example.tags:
-            groups[tag].append(prediction.score)
-    return _shares(ws, groups)
-
-
-def _shares(ws: Workspace, groups: dict[str, list[float]]) -> dict[str, Share]:
-    confidence = ws.config.evaluation.confidence
-    return {name: _share(scores, ws.task.metric, confidence) for name, scores in sorted(groups.items())}
+def _parts(scores: Sequence[float], places: Mapping[str, Sequence[int]], ws: Workspace) -> dict[str, Share]:
+    metric, confidence = ws.task.metric, ws.config.evaluation.confidence
+    return {name: _share([scores[at] for at in rows], metric, confidence) for name, rows in places.items()}
 
 
 def _outside(ws: Workspace, predictions: Sequence[Prediction]) -> int:

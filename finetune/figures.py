@@ -14,10 +14,12 @@ __all__ = [
     "Confused",
     "Confusion",
     "Evaluation",
+    "GainOverSeeds",
     "Judgement",
     "Outcome",
     "OverSeeds",
     "Prediction",
+    "Rival",
     "Secondary",
     "Share",
     "Unconstrained",
@@ -25,6 +27,9 @@ __all__ = [
 
 Outcome = Literal["better", "worse", "undecided"]
 """`undecided`: the test on this evaluation set cannot tell the two models apart."""
+
+Rival = Literal["base", "current", "seeds alone"]
+"""What a training is held against: the model as served, the current model, the same training without approved rows."""
 
 OUTSIDE = "outside"
 """What an answer that is none of the labels is called."""
@@ -135,6 +140,34 @@ class Evaluation(_Record):
         )
 
 
+class GainOverSeeds(_Record):
+    """What the models of a training gained on average, paired by row of the locked set.
+
+    Attributes:
+        over, before: What over, and its models: one, or one for each seed that both trainings were measured with.
+        seeds: So many models of the training it rests on.
+        difference: With its interval over seeds and rows. A single model before is taken as it is.
+        outcome: `undecided` where the interval holds 0. It promotes nothing: each model is judged by itself.
+    """
+
+    over: Rival
+    before: tuple[str, ...]
+    seeds: int
+    difference: float
+    low: float
+    high: float
+    outcome: Outcome
+
+    def __str__(self) -> str:
+        name = {
+            "base": "the base model",
+            "current": f"the current model {self.before[0]}",
+            "seeds alone": "the seeds alone"
+            + (" (one training seed of them)" if len(self.before) == 1 else ""),
+        }[self.over]
+        return f"{self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}) over {name}: {self.outcome}"
+
+
 class OverSeeds(Share):
     """The metric over models that differ in their training seed alone, with an interval over seeds and rows.
 
@@ -142,6 +175,8 @@ class OverSeeds(Share):
         models: Their names, in the order of `seeds`.
         n: Rows that each was asked about.
         least, most: The metric of the worst and of the best of them.
+        gains: Over the base model, the current one and the seeds alone, as far as they were measured alike.
+        labels, tags: The same mean by label of the first label field, and by tag.
     """
 
     models: tuple[str, ...]
@@ -150,12 +185,16 @@ class OverSeeds(Share):
     confidence: float
     least: float
     most: float
+    gains: tuple[GainOverSeeds, ...] = ()
+    labels: dict[str, Share] = {}
+    tags: dict[str, Share] = {}
 
     def __str__(self) -> str:
         return (
             f"over {len(self.seeds)} training seeds: {self.metric} {self.value:.3f} ({self.confidence:.0%} interval"
             f" over seeds and rows {self.low:.3f} to {self.high:.3f};"
             f" single seeds {self.least:.3f} to {self.most:.3f})"
+            + "".join(f"; {each}" for each in self.gains)
         )
 
 

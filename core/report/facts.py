@@ -220,7 +220,7 @@ def _headline(data: Mapping[str, Any]) -> dict[str, Any]:
     by_people = data["outcomes"].get("approved", 0) - data["approved_simulated"]
     seconds = data["time"]["curation"]["seconds"]
     bound = data["releases"][-1]["error_bound"] if data["releases"] else None
-    gains = [each for each in data["comparisons"] if isinstance(each, dict)]
+    gains = _gains(data)
     return {
         "approved": data["outcomes"].get("approved", 0),
         "approved_simulated": data["approved_simulated"],
@@ -229,3 +229,17 @@ def _headline(data: Mapping[str, Any]) -> dict[str, Any]:
         "gain": gains[-1] if gains else None,
         "gain_over_base": gains[0] if gains else None,
     }
+
+
+def _gains(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What the newest model gained over the base model, then over the seeds alone; of training seeds, the mean."""
+    newest = next((each["model"] for each in data["evaluations"][::-1] if each["release"] != "-"), None)
+    for each in data["over_seeds"]:
+        if newest in each["models"]:
+            found = {
+                gain["over"]: {**gain, "metric": each["metric"], "before": gain["before"][0]}
+                for gain in each["gains"]
+            }
+            if found.keys() & {"base", "seeds alone"}:
+                return [found[over] for over in ("base", "seeds alone") if over in found]
+    return [each for each in data["comparisons"] if isinstance(each, dict)]

@@ -9,12 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from seedgate.cli.app import app
-from seedgate.finetune import evaluate, over_seeds, promote, train
-from seedgate.finetune.effects import mean_of
+from seedgate.finetune import evaluate, over_seeds, promote, release, train
+from seedgate.finetune.effects import gain_of, mean_of
 from seedgate.ledger import NewEvent
 from seedgate.report import page_of, report_facts
 from seedgate.workspace import Workspace
 from tests.fakes.adapter_server import AdapterServer
+from tests.finetune.reviewing import Reviewing
 from tests.finetune.test_evaluating import TRUTH, ready, server
 from tests.finetune.test_promoting import CONFIDENCE, ws
 
@@ -74,6 +75,99 @@ def test_the_mean_is_over_seeds_and_rows(server: AdapterServer, ws: Workspace) -
     facts = report_facts(ws)
     assert [each["models"] for each in facts["over_seeds"]] == [names]
     assert "over 3 training seeds" in page_of(facts)
+
+
+def test_the_gain_over_the_base_model_is_paired_by_row_and_resamples_seeds(
+    server: AdapterServer, ws: Workspace
+) -> None:
+    names = trained(ws)
+    server.answer = knowing({**dict(zip(names, (5, 3, 4), strict=True)), "fake": 2})  # type: ignore[assignment]
+    for name in names:
+        evaluate(ws, name)
+    found = over_seeds(ws, names[0])
+    assert found is not None
+    assert found.gains == ()
+    evaluate(ws)
+    found = over_seeds(ws, names[0])
+    assert found is not None
+    (gain,) = found.gains
+    after = np.array([[1.0] * known + [0.0] * (6 - known) for known in (5, 3, 4)])
+    whole = gain_of(np.array([[1.0] * 2 + [0.0] * 4]), after, CONFIDENCE)
+    assert (gain.over, gain.before, gain.seeds) == ("base", ("base",), 3)
+    assert gain.difference == pytest.approx(2 / 6)
+    # Rows are in the order of their ids, not of their truth: other draws, the same interval but for that.
+    assert (gain.low, gain.high) == pytest.approx((whole.low, min(whole.high, 1)), abs=0.06)
+    assert "; +0.333 (" in run(ws, "eval", names[1])
+    shown = json.loads(run(ws, "eval", names[1], "--json"))["over_seeds"]["gains"]
+    assert [each["over"] for each in shown] == ["base"]
+    facts = report_facts(ws)
+    assert " over the base model: " in page_of(facts)
+    assert facts["headline"]["gain"]["difference"] == pytest.approx(2 / 6), "not that of the last seed alone"
+    assert facts["headline"]["gain"]["low"] == pytest.approx(gain.low)
+
+
+def test_models_of_a_release_are_paired_with_the_seeds_alone_by_training_seed(
+    server: AdapterServer, ws: Workspace
+) -> None:
+    alone = trained(ws)
+    reviewing = Reviewing(ws)
+    reviewing.approve(*reviewing.candidates(2))
+    release(ws)
+    more = trained(ws, 2)
+    server.answer = knowing(dict(zip((*alone, *more), (4, 2, 0, 5, 4), strict=True)))  # type: ignore[assignment]
+    for name in (*alone, *more):
+        evaluate(ws, name)
+    found = over_seeds(ws, more[0])
+    assert found is not None
+    (gain,) = found.gains
+    assert (gain.over, gain.before, gain.seeds) == ("seeds alone", tuple(alone[:2]), 2)
+    assert gain.difference == pytest.approx((1 + 2) / 2 / 6), "seed by seed, the third of the other left out"
+    assert " over the seeds alone: " in str(found)
+    of_alone = over_seeds(ws, alone[0])
+    assert of_alone is not None
+    assert of_alone.gains == ()
+    facts = report_facts(ws)
+    assert [each["models"] for each in facts["over_seeds"]] == [alone, more]
+    assert facts["headline"]["gain"]["before"] == alone[0]
+
+
+def test_the_current_model_is_what_a_training_is_held_against_too(
+    server: AdapterServer, ws: Workspace
+) -> None:
+    mine = train(ws, output_name="mine", lora_rank=8).name
+    server.answer = knowing({"mine": 6})  # type: ignore[assignment]
+    evaluate(ws)
+    evaluate(ws, mine)
+    assert promote(ws, mine).outcome == "better"
+    names = trained(ws, 2)
+    for name in names:
+        evaluate(ws, name)
+    found = over_seeds(ws, names[0])
+    assert found is not None
+    assert [(each.over, each.before, each.outcome) for each in found.gains] == [
+        ("base", ("base",), "undecided"),
+        ("current", ("mine",), "worse"),
+    ]
+    assert "over the current model mine: worse" in str(found)
+
+
+def test_labels_and_tags_have_a_mean_over_seeds_of_their_own(server: AdapterServer, ws: Workspace) -> None:
+    names = trained(ws, 2)
+    server.answer = knowing(dict(zip(names, (1, 3), strict=True)))  # type: ignore[assignment]
+    for name in names:
+        evaluate(ws, name)
+    found = over_seeds(ws, names[0])
+    assert found is not None
+    assert {name: (each.n, each.value) for name, each in found.labels.items()} == {
+        "delivery": (2, 0.75),
+        "billing": (2, 0.25),
+        "account": (2, 0.0),
+    }
+    assert all(0 <= each.low <= each.value <= each.high <= 1 for each in found.labels.values())
+    ws.eval_path.write_text("")
+    changed = over_seeds(ws, names[0])
+    assert changed is not None
+    assert (changed.value, changed.labels) == (found.value, {})
 
 
 def test_what_differs_in_more_than_the_seed_is_apart(server: AdapterServer, ws: Workspace) -> None:
