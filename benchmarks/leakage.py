@@ -166,7 +166,7 @@ def growth(base: np.ndarray, sizes: Sequence[int]) -> dict[str, dict[str, float]
         wanted = noisy(vectors[asked], 0.1, chance)
         ids = [f"{place:016x}" for place in range(size)]
         arms = {}
-        for arm, most_exact in (("exact", size), ("graph", 0)):
+        for arm, most_exact in (("exact", size + 1), ("cells", 0)):
             index = MeaningIndex(most_exact)
             started = time.process_time()
             index.add(ids, vectors)
@@ -174,10 +174,10 @@ def growth(base: np.ndarray, sizes: Sequence[int]) -> dict[str, dict[str, float]
             started = time.process_time()
             hits = [index.nearest(vector) for vector in wanted]
             arms[arm] = (built, (time.process_time() - started) / len(wanted), hits)
-        same = [a and b and a[0] == b[0] for a, b in zip(arms["exact"][2], arms["graph"][2], strict=True)]
+        same = [a and b and a[0] == b[0] for a, b in zip(arms["exact"][2], arms["cells"][2], strict=True)]
         row = {
-            "build_s": arms["graph"][0],
-            "lookup_ms": arms["graph"][1] * 1e3,
+            "build_s": arms["cells"][0],
+            "lookup_ms": arms["cells"][1] * 1e3,
             "exact_lookup_ms": arms["exact"][1] * 1e3,
             "found": float(np.mean(same)),
         }

@@ -35,7 +35,7 @@ def novelty(
     """The whole and, by id, each added row; nothing if there is nothing to compare.
 
     Vectors are the workspace's stored ones; the nearest is found as `MeaningIndex` finds it: beside each row while
-    these are some ten thousands, through a graph from there on. In memory are the first release's vectors, a batch
+    these are some thousands, beside those around it from there on. In memory are the first release's vectors, a batch
     of the added rows, and no text of rows that both have.
 
     Args:

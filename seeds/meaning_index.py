@@ -1,18 +1,19 @@
-"""The nearest of many vectors: compared with each while they are few, through a graph from some thousands on.
+"""The nearest of many vectors: compared with each while they are few, with those around from some thousands on.
 
-The graph is usearch's HNSW (Malkov & Yashunin 2016, https://arxiv.org/abs/1603.09320): adding and asking take a time
-that grows with log n, and the nearest is missed in about one case of a hundred. It is kept beside the vectors and
-grows from run to run; anything that does not fit is built anew. The gate does not use it: the evaluation set is
-always compared row by row (`seedgate.seeds.leakage`).
+What is compared is compared exactly; what cells miss, and how seldom, is in `seedgate.seeds.meaning_cells`. They are
+kept beside the vectors and grow from run to run; anything that does not fit is built anew. The gate does not use them:
+the evaluation set is always compared row by row (`seedgate.seeds.leakage`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from seedgate.files import atomic_write
+from seedgate.seeds.meaning_cells import Cells
 from seedgate.seeds.threads import one_thread
 
 if TYPE_CHECKING:
@@ -20,19 +21,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
+    Numbers = NDArray[np.int64]
 
 __all__ = ["INDEX_NAMES", "MOST_EXACT", "MeaningIndex", "cosines"]
 
-INDEX_NAMES = "meanings-*.usearch"
+INDEX_NAMES = "meanings-*"
 """In `.seedgate`, one for each space."""
 
-MOST_EXACT = 32_768
-"""Up to so many, comparing with each, many at once, takes less time than the graph (benchmarks/duplicates.py)."""
+MOST_EXACT = 8192
+"""Below so many, comparing with each misses nothing and takes .1 ms, many at once (benchmarks/duplicates.py)."""
 
-CONNECTIVITY, EXPANSION_ADD, EXPANSION_SEARCH = 16, 128, 96
+LOT = 256
+"""Rows that are given to the cells at once, whatever they came in; until then each is compared with."""
 NEIGHBOURS = 16
 CLOSE = 0.002
-"""Two ways of computing a cosine differ by less, half precision in the graph included."""
+"""Two ways of computing a cosine differ by less, half precision on disk included."""
 _CHUNK = 1024
 SAVED_FROM = 0.05
 """Growth from which the file is written again, as a share."""
@@ -48,94 +51,51 @@ class MeaningIndex:
     def __init__(self, most_exact: int = MOST_EXACT) -> None:
         self._most_exact = most_exact
         self._ids: list[str] = []
-        self._matrix: Array | None = None
-        self._graph: Any = None
-        self._by_key: dict[int, str] = {}
+        self._cells: Cells | None = None
+        self._tail: Array | None = None  # rows that are in no cell, the newest, and room for more
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def add(self, ids: Sequence[str], vectors: Array) -> None:
-        """Adds vectors, shape [ids, width]."""
-        if not ids:
-            return
-        if self._graph is None and len(self._ids) + len(ids) > self._most_exact:
-            held, self._graph = self._rows(), _graph(vectors.shape[1])
-            self._graph_add(self._ids, held)
-            self._matrix = None
-        if self._graph is not None:
-            self._graph_add(ids, vectors)
-        else:
-            self._matrix_add(vectors)
-        self._ids.extend(ids)
+        """Adds vectors, shape [ids, width]; in whatever portions they come, the outcome is the same."""
+        done = 0
+        while done < len(ids):
+            end = min(len(ids), done + self._most_outside() - len(self._rows()))
+            self._append(vectors[done:end])
+            self._ids.extend(ids[done:end])
+            done = end
+            if len(self._rows()) == self._most_outside():
+                self._settle()
 
     def nearest(self, vector: Array, *, ignore: Collection[str] = ()) -> tuple[str, float] | None:
         """Id and cosine of the nearest, None if there is none; of equally near ones the one added first."""
-        if not self._ids:
-            return None
-        if self._graph is not None:
-            matches = self._graph.search(vector, NEIGHBOURS + len(ignore))
-            pairs = zip(matches.keys.tolist(), matches.distances.tolist(), strict=True)
-            found = ((self._by_key[key], round(1 - distance, 4)) for key, distance in pairs)
-            return next((pair for pair in found if pair[0] not in ignore), None)
-        likeness = cosines(self._rows(), vector)
-        for _ in range(len(ignore) + 1):
-            place = int(likeness.argmax())
-            if self._ids[place] not in ignore:
-                return self._ids[place], round(float(likeness[place]), 4)
-            likeness[place] = -2
-            if likeness.max() == -2:
-                return None
-        return self._past(likeness, ignore)
+        found = ((self._ids[number], cosine) for number, cosine in self._by_cosine(vector))
+        return next((pair for pair in found if pair[0] not in ignore), None)
 
     def nearest_of(self, vectors: Array) -> Array | None:
         """Cosine of the nearest to each of several, shape [vectors]; None if there is nothing to compare with.
 
         Through other arithmetic than `nearest`: what is within `CLOSE` of a threshold must be asked there.
         """
-        import numpy as np
-
-        if not self._ids:
-            return None
-        if self._graph is None:
-            nearest: Array = products(vectors, self._rows()).max(1)
-            return nearest
-        found = self._graph.search(np.ascontiguousarray(vectors), NEIGHBOURS, threads=1)
-        return np.asarray(1 - found.distances.reshape(len(vectors), -1)[:, 0], np.float32)
+        return self._nearest(vectors)[1] if self._ids else None
 
     def nearest_each(self, vectors: Array) -> list[tuple[str, float]]:
         """Id and cosine of the nearest to each of several, computed as in `nearest_of`; empty if nothing is known."""
-        import numpy as np
-
         if not self._ids:
             return []
-        if self._graph is None:
-            likeness = products(vectors, self._rows())
-            places = likeness.argmax(1)
-            cosine = likeness[np.arange(len(vectors)), places]
-            pairs = zip(places.tolist(), cosine.tolist(), strict=True)
-            return [(self._ids[place], round(own, 4)) for place, own in pairs]
-        found = self._graph.search(np.ascontiguousarray(vectors), NEIGHBOURS, threads=1)
-        keys, distances = (part.reshape(len(vectors), -1)[:, 0] for part in (found.keys, found.distances))
-        pairs = zip(keys.tolist(), distances.tolist(), strict=True)
-        return [(self._by_key[key], round(1 - distance, 4)) for key, distance in pairs]
+        numbers, cosine = self._nearest(vectors)
+        pairs = zip(numbers.tolist(), cosine.tolist(), strict=True)
+        return [(self._ids[number], round(own, 4)) for number, own in pairs]
 
     def all_near(self, vector: Array, threshold: float) -> list[tuple[str, float]]:
         """Id and cosine of those at or over the threshold, the nearest first, `NEIGHBOURS` at most."""
-        import numpy as np
-
-        if not self._ids:
-            return []
-        if self._graph is not None:
-            matches = self._graph.search(vector, NEIGHBOURS)
-            pairs = zip(matches.keys.tolist(), matches.distances.tolist(), strict=True)
-            found = [(self._by_key[key], round(1 - distance, 4)) for key, distance in pairs]
-        else:
-            likeness = cosines(self._rows(), vector)
-            places = np.flatnonzero(likeness >= threshold - 1e-4)
-            places = places[np.argsort(-likeness[places], kind="stable")][:NEIGHBOURS]
-            found = [(self._ids[place], round(float(likeness[place]), 4)) for place in places.tolist()]
-        return [pair for pair in found if pair[1] >= threshold]
+        found: list[tuple[str, float]] = []
+        for number, cosine in self._by_cosine(vector):
+            if cosine < threshold or len(found) == NEIGHBOURS:
+                break
+            found.append((self._ids[number], cosine))
+        return found
 
     def load(self, path: Path, ids: Sequence[str], vectors_of: Callable[[Sequence[str]], Array]) -> None:
         """Fills an empty index with these ids, from the file as far as it goes, and updates the file.
@@ -143,68 +103,123 @@ class MeaningIndex:
         Args:
             path: The file; need not exist, and is not used while vectors are few.
             ids: All that the index is to know.
-            vectors_of: Vectors of some of them.
+            vectors_of: Vectors of some of them, rounded to half precision.
         """
-        if len(ids) <= self._most_exact:
+        if len(ids) < self._most_exact:
             self.add(ids, vectors_of(ids))
             return
-        saved = self._restore(path, ids)
+        self._restore(path, ids)
+        saved = set(self._ids)
         missing = [id_ for id_ in ids if id_ not in saved]
-        self._ids = [id_ for id_ in ids if id_ in saved]
         if missing:
             self.add(missing, vectors_of(missing))
-        if self._graph is not None and len(missing) > SAVED_FROM * len(saved):
-            with atomic_write(path, mode=0o600) as file:
-                file.write(memoryview(self._graph.save()))
+        if len(missing) > SAVED_FROM * len(saved):
+            self._save(path)
 
-    def _restore(self, path: Path, ids: Sequence[str]) -> set[str]:
-        """The ids in the file; none if it is not whole, or has one that is unknown now."""
-        from usearch.index import Index
+    def _save(self, path: Path) -> None:
+        import numpy as np
 
-        known = {_key(id_): id_ for id_ in ids}
+        if self._cells is None:
+            return
+        rows = np.concatenate([self._cells.rows(), self._rows()])
+        with atomic_write(path, mode=0o600) as file:
+            np.savez(
+                file,
+                ids=np.array(self._ids, np.bytes_),
+                rows=rows.astype(np.float16),
+                cells=self._cells.cell_of_each().astype(np.int32),
+                centres=self._cells.centres,
+                full=np.array(self._cells.full),
+            )
+
+    def _restore(self, path: Path, ids: Sequence[str]) -> None:
+        """What the file has; nothing if it is not whole, or has an id that is unknown now."""
+        import numpy as np
+
+        if not path.is_file():
+            return
         try:
-            graph = Index.restore(str(path)) if path.is_file() else None
-            keys = [int(key) for key in graph.keys] if graph is not None else []
-        except (RuntimeError, ValueError, OSError):
-            return set()
-        if graph is None or not known.keys() >= set(keys):
-            return set()
-        self._graph = graph
-        self._by_key = {key: known[key] for key in keys}
-        return set(self._by_key.values())
+            with path.open("rb") as file, np.load(file) as saved:
+                found = [id_.decode() for id_ in saved["ids"].tolist()]
+                rows, cells = saved["rows"].astype(np.float32), saved["cells"].astype(np.int64)
+                if len(found) != len(rows) or not set(ids) >= set(found):
+                    return
+                inside = len(cells)
+                self._cells = Cells.restored(rows[:inside], cells, saved["centres"], int(saved["full"]))
+        except (BadZipFile, EOFError, KeyError, OSError, TypeError, UnicodeDecodeError, ValueError):
+            return
+        self._ids, self._tail = found[:inside], None
+        self.add(found[inside:], rows[inside:])
 
-    def _past(self, likeness: Array, ignore: Collection[str]) -> tuple[str, float] | None:
-        """For ids that were added more than once."""
-        for place in (-likeness).argsort(kind="stable").tolist():
-            if likeness[place] > -2 and self._ids[place] not in ignore:
-                return self._ids[place], round(float(likeness[place]), 4)
-        return None
+    def _nearest(self, vectors: Array) -> tuple[Numbers, Array]:
+        """Number and cosine of the nearest to each; of equally near ones, the one added first."""
+        import numpy as np
+
+        tail = self._rows()
+        if not len(tail):
+            assert self._cells is not None  # noqa: S101  for the type checker
+            return self._cells.nearest_of(vectors)
+        likeness = products(vectors, tail)
+        places = likeness.argmax(1)
+        cosine = likeness[np.arange(len(vectors)), places]
+        if self._cells is None:
+            return places, cosine
+        numbers, own = self._cells.nearest_of(vectors)
+        in_cells = own >= cosine
+        return np.where(in_cells, numbers, places + len(self._cells)), np.where(in_cells, own, cosine)
+
+    def _by_cosine(self, vector: Array) -> Iterator[tuple[int, float]]:
+        """Number and rounded cosine of all that is compared, the nearest first, then the one added first."""
+        import numpy as np
+
+        tail, first = self._rows(), len(self._cells) if self._cells else 0
+        parts = self._cells.near(vector) if self._cells else []
+        if len(tail):
+            parts = [*parts, (np.arange(first, first + len(tail)), tail)]
+        if not parts:
+            return
+        numbers = np.concatenate([part for part, _ in parts])
+        likeness = np.concatenate([cosines(rows, vector) for _, rows in parts])
+        # Few are ever asked for, and sorting all takes longer than comparing with them.
+        most = min(NEIGHBOURS, len(numbers))
+        near = likeness >= np.partition(likeness, -most)[-most]
+        for part in (near, ~near):
+            order = np.lexsort((numbers[part], -likeness[part]))
+            own = numbers[part][order].tolist(), likeness[part][order].tolist()
+            yield from ((number, round(cosine, 4)) for number, cosine in zip(*own, strict=True))
+
+    def _most_outside(self) -> int:
+        """Rows from which on none stays outside the cells."""
+        return LOT if self._cells else max(self._most_exact, LOT)
+
+    def _settle(self) -> None:
+        """Gives the cells the rows that are in none."""
+        rows = self._rows()
+        if self._cells is None:
+            self._cells = Cells(rows)
+            self._tail = None
+        else:
+            self._cells.add(rows)
 
     def _rows(self) -> Array:
+        """Those in no cell."""
         import numpy as np
 
-        return np.zeros((0, 1), np.float32) if self._matrix is None else self._matrix[: len(self._ids)]
+        count = len(self._ids) - (len(self._cells) if self._cells else 0)
+        return np.zeros((0, 1), np.float32) if self._tail is None else self._tail[:count]
 
-    def _matrix_add(self, vectors: Array) -> None:
+    def _append(self, vectors: Array) -> None:
         import numpy as np
 
-        count, room = len(self._ids), 0 if self._matrix is None else len(self._matrix)
+        count, room = len(self._rows()), 0 if self._tail is None else len(self._tail)
         if count + len(vectors) > room:
-            grown = np.zeros((2 * (count + len(vectors)), vectors.shape[1]), np.float32)
+            grown = np.zeros(
+                (min(2 * (count + len(vectors)), self._most_outside()), vectors.shape[1]), np.float32
+            )
             grown[:count] = self._rows() if count else grown[:0]
-            self._matrix = grown
-        assert self._matrix is not None  # noqa: S101  for the type checker
-        self._matrix[count : count + len(vectors)] = vectors
-
-    def _graph_add(self, ids: Sequence[str], vectors: Array) -> None:
-        import numpy as np
-
-        fresh = [place for place, id_ in enumerate(ids) if _key(id_) not in self._by_key]
-        self._by_key |= {_key(ids[place]): ids[place] for place in fresh}
-        if fresh:
-            keys = np.array([_key(ids[place]) for place in fresh], np.uint64)
-            # One thread: the same rows in the same order make the same graph.
-            self._graph.add(keys, np.ascontiguousarray(vectors[fresh]), threads=1)
+            self._tail = grown
+        assert self._tail is not None  # noqa: S101  for the type checker
+        self._tail[count : count + len(vectors)] = vectors
 
 
 def products(rows: Array, others: Array) -> Array:
@@ -233,21 +248,3 @@ def cosines(rows: Array, vector: Array) -> Array:
 
     found: Array = np.einsum("ij,j->i", rows, vector)
     return found
-
-
-def _key(id_: str) -> int:
-    """The first 64 bits of a content hash."""
-    return int(id_[:16], 16)
-
-
-def _graph(width: int) -> Any:
-    from usearch.index import Index
-
-    return Index(
-        ndim=width,
-        metric="cos",
-        dtype="f16",
-        connectivity=CONNECTIVITY,
-        expansion_add=EXPANSION_ADD,
-        expansion_search=EXPANSION_SEARCH,
-    )

@@ -32,7 +32,7 @@ HEAVY = {
     "tokenizers",
     "torch",
 }
-HEAVY |= {"transformers", "trl", "usearch", "vllm"}
+HEAVY |= {"transformers", "trl", "vllm"}
 VAGUE = {"util", "utils", "helper", "helpers", "manager", "misc", "common"}
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

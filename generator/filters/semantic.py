@@ -78,7 +78,7 @@ class SemanticFilter:
             bodies = ws.ledger.bodies(wanted)
             return self._meanings.vectors([Example(fields=bodies[id_]) for id_ in wanted])
 
-        path = ws.state_dir / f"meanings-{self._meanings.space[:12]}.usearch"
+        path = ws.state_dir / f"meanings-{self._meanings.space[:12]}.npz"
         self._index.load(path, list(dict.fromkeys(ids)), vectors_of)
 
     def prepare(self, examples: Sequence[Example]) -> None:

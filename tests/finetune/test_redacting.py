@@ -455,7 +455,7 @@ def test_what_a_text_means_goes_with_it(ws: Workspace) -> None:
     row, path = id_of(SECRET, "delivery"), ws.state_dir / VECTORS_NAME
     before = stored(path)
     assert row in before
-    (ws.state_dir / "meanings-0123.usearch").write_bytes(b"an index with its vector")
+    (ws.state_dir / "meanings-0123.npz").write_bytes(b"an index with its vector")
     redact(ws, row, **SAID)
     assert stored(path) == before - {row}
     assert row.encode() not in path.read_bytes()
