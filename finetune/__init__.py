@@ -3,7 +3,7 @@
 from seedgate.finetune.ablating import Ablation, ArmResult, ablate
 from seedgate.finetune.auditing import audit
 from seedgate.finetune.comparing import compare
-from seedgate.finetune.confusing import confusion
+from seedgate.finetune.confusing import confusion, label_figures
 from seedgate.finetune.curving import Curve, CurvePoint, Law, curve
 from seedgate.finetune.diff_records import ReleaseDiff
 from seedgate.finetune.diffing import release_diff
@@ -17,6 +17,7 @@ from seedgate.finetune.figures import (
     Evaluation,
     GainOverSeeds,
     Judgement,
+    LabelFigures,
     OverSeeds,
     Prediction,
     Secondary,
@@ -52,6 +53,7 @@ __all__ = [
     "Exported",
     "GainOverSeeds",
     "Judgement",
+    "LabelFigures",
     "Law",
     "LearningStep",
     "Manifest",
@@ -78,6 +80,7 @@ __all__ = [
     "evaluate",
     "export",
     "judged",
+    "label_figures",
     "merge",
     "over_seeds",
     "promote",

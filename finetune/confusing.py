@@ -1,4 +1,4 @@
-"""Which labels a model takes for which, and its macro-F1: from answers in the ledger, so of any measurement.
+"""Which labels a model takes for which, and how well it finds each: from answers in the ledger, so of any measurement.
 
 Macro-F1 is the mean F1 of the labels that the locked set has, each counting alike however many rows it has. Its
 interval resamples rows, as that of any other score does. With fewer than about five rows a label it holds less often
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from seedgate.errors import SeedgateError
 from seedgate.fields import plain_answer
-from seedgate.finetune.figures import Confusion, Evaluation, Share
-from seedgate.finetune.intervals import RESAMPLES, SEED
+from seedgate.finetune.figures import Confusion, Evaluation, LabelFigures, Share
+from seedgate.finetune.intervals import RESAMPLES, SEED, f1_interval, share_interval
 from seedgate.seeds.locking import evaluation_set, set_hash
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Counts = NDArray[np.int64]
 
-__all__ = ["answered_label", "confusion", "confusions", "macro_f1"]
+__all__ = ["answered_label", "confusion", "confusions", "label_figures", "macro_f1"]
 
 
 def confusion(ws: Workspace, result: Evaluation) -> Confusion | None:
@@ -78,6 +78,33 @@ def _confusion(
         macro_f1=macro_f1(counts, confidence),
         confidence=confidence,
     )
+
+
+def label_figures(found: Confusion) -> dict[str, LabelFigures]:
+    """Precision, recall and F1 of each label that has rows, in the labels' order."""
+    answered = [sum(column) for column in zip(*found.counts, strict=True)]
+    return {
+        label: _figures(found.counts[at][at], sum(found.counts[at]), answered[at], found.confidence)
+        for at, label in enumerate(found.labels)
+        if sum(found.counts[at])
+    }
+
+
+def _figures(right: int, rows: int, answered: int, confidence: float) -> LabelFigures:
+    either = rows + answered - right
+    low, high = f1_interval(right, either, confidence)
+    return LabelFigures(
+        rows=rows,
+        answered=answered,
+        precision=_share(right, answered, confidence) if answered else None,
+        recall=_share(right, rows, confidence),
+        f1=Share(n=either, value=2 * right / (rows + answered), low=low, high=high),
+    )
+
+
+def _share(right: int, among: int, confidence: float) -> Share:
+    low, high = share_interval(right, among, confidence)
+    return Share(n=among, value=right / among, low=low, high=high)
 
 
 def macro_f1(counts: Counts, confidence: float) -> Share:

@@ -16,6 +16,7 @@ __all__ = [
     "Evaluation",
     "GainOverSeeds",
     "Judgement",
+    "LabelFigures",
     "Outcome",
     "OverSeeds",
     "Prediction",
@@ -246,6 +247,22 @@ class Confusion(_Record):
             return f"{told}; no two labels confused more than once"
         more = f", and {len(often) - MOST_TOLD} more pairs" if len(often) > MOST_TOLD else ""
         return f"{told}; most confused: {', '.join(map(str, often[:MOST_TOLD]))}{more}"
+
+
+class LabelFigures(_Record):
+    """How well one label is found.
+
+    Attributes:
+        rows: That have it; `answered`: that were given it.
+        precision: Of the rows that were given it, those that have it; None if none was.
+        recall: Of the rows that have it, those that were given it: the accuracy on them.
+    """
+
+    rows: int
+    answered: int
+    precision: Share | None
+    recall: Share
+    f1: Share
 
 
 class Comparison(_Record):

@@ -8,7 +8,7 @@ from typing import Any
 
 from seedgate.scoring import Metric
 
-__all__ = ["difference_interval", "paired_p_value", "score_interval"]
+__all__ = ["difference_interval", "f1_interval", "paired_p_value", "score_interval", "share_interval"]
 
 RESAMPLES = 4000
 SEED = 0  # of resampling: the same scores give the same interval
@@ -21,11 +21,33 @@ def score_interval(scores: Sequence[float], metric: Metric, confidence: float) -
     [0.4902, 0.9433]
     """
     if metric == "accuracy":
-        from scipy.stats import binomtest
-
-        found = binomtest(round(sum(scores)), len(scores)).proportion_ci(confidence, method="wilson")
-        return float(found.low), float(found.high)
+        return share_interval(round(sum(scores)), len(scores), confidence)
     return _bootstrap(scores, confidence)
+
+
+def share_interval(found: int, among: int, confidence: float) -> tuple[float, float]:
+    """Wilson's interval of a share."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(found, among).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def f1_interval(right: int, either: int, confidence: float) -> tuple[float, float]:
+    """Interval of the F1 of one label, which is 2 j / (1 + j) for the Jaccard index j.
+
+    j is a share of the rows that have the label or were given it, so Wilson's interval is that of j, and carried over.
+    A bootstrap over rows fails with few rows a label: it held in 53 to 93 % of cases, this in 94 to 98 (docs/log.md).
+
+    Args:
+        right: Rows that have the label and were given it.
+        either: Rows that have it or were given it.
+
+    >>> [round(bound, 4) for bound in f1_interval(4, 4, 0.95)]
+    [0.6756, 1.0]
+    """
+    low, high = share_interval(right, either, confidence)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
 
 
 def difference_interval(

@@ -68,7 +68,8 @@ def evaluate(
     Example: seedgate eval r001-3c1d90ab --against base
     Example: seedgate eval r001-3c1d90ab --promote
     """
-    from seedgate.finetune import compare, confusion, current_model, over_seeds
+    from seedgate.cli.parts_text import parts_text
+    from seedgate.finetune import compare, confusion, current_model, label_figures, over_seeds
     from seedgate.finetune import evaluate as run
     from seedgate.finetune import promote as judge
     from seedgate.finetune.evaluating import plan_evaluation
@@ -96,12 +97,14 @@ def evaluate(
         if promote:
             run(ws, current_model(ws), on_progress=on_progress)
             judgement = judge(ws, str(model))
-    text = "\n".join(
-        str(each) for each in (result, confused, seeds, comparison, judgement) if each is not None
-    )
+    labels = label_figures(confused) if confused is not None else {}
+    said = (result, confused, seeds, comparison, judgement)
+    text = "\n".join(str(each) for each in said if each is not None)
+    text += f"\n\n{parts_text(result, labels)}"
     data = {
         "evaluation": result,
         "confusion": confused,
+        "by_label": labels,
         "over_seeds": seeds,
         "comparison": comparison,
         "judgement": judgement,

@@ -39,8 +39,11 @@ def placed(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> list[dict
 
 
 def confused(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """`evaluations` as given, each with its `macro_f1`, and the `confusion` of the last; None where there is none."""
-    from seedgate.finetune.confusing import confusions
+    """`evaluations` as given, each with its `macro_f1`, and the `confusion` of the last; None where there is none.
+
+    The confusion has precision, recall and F1 of each label as `by_label`.
+    """
+    from seedgate.finetune.confusing import confusions, label_figures
     from seedgate.finetune.evaluating import evaluation_of
 
     newest = {event.subject: evaluation_of(event) for event in ws.ledger.events("model.evaluated")}
@@ -50,7 +53,8 @@ def confused(ws: Workspace, evaluations: Iterable[Mapping[str, Any]]) -> dict[st
     if found and found[-1] is not None:
         pairs = [pair._asdict() for pair in found[-1].confused]
         whose = {key: measured[-1][key] for key in ("model", "simulated")}
-        last = {**as_json(found[-1]), **whose, "said": str(found[-1]), "confused": pairs}
+        figures = as_json(label_figures(found[-1]))
+        last = {**as_json(found[-1]), **whose, "said": str(found[-1]), "confused": pairs, "by_label": figures}
     macro = [None if each is None else as_json(each.macro_f1) for each in found]
     return {
         "evaluations": [{**each, "macro_f1": f1} for each, f1 in zip(measured, macro, strict=True)],

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from seedgate.files import atomic_write
 from seedgate.report import charts
+from seedgate.report.breakdown import breakdown
 from seedgate.report.charts import Part, Point, scale_of, seen
 from seedgate.report.effort import PARTS
 from seedgate.report.heatmap import heatmap
@@ -73,6 +74,7 @@ def _views(facts: Mapping[str, Any]) -> dict[str, Any]:
         "curve": _curve(measured),
         "beside": sorted({name for each in measured for name in each.get("secondary") or ()}),
         "freely": any(each.get("unconstrained") for each in measured),
+        "breakdown": breakdown(facts),
         "confusion": heatmap(facts["confusion"]),
         "ablation": _ablation(facts["ablation"]),
         "learning": _learning(facts["learning_curve"]),

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seedgate.cli.app import app
-from seedgate.finetune import confusion, evaluate
+from seedgate.finetune import confusion, evaluate, label_figures
 from seedgate.finetune.confusing import macro_f1
 from seedgate.finetune.figures import Confusion, Share
 from seedgate.workspace import Workspace
@@ -62,6 +62,54 @@ def test_eval_says_what_is_confused_and_json_has_all(asked: Workspace) -> None:
     data = json.loads(run("--json"))["confusion"]
     assert data["counts"] == [[2, 0, 0, 0], [2, 0, 0, 0], [0, 0, 0, 2]]
     assert data["macro_f1"]["value"] == pytest.approx(2 / 9)
+
+
+def test_each_label_has_precision_recall_and_f1(asked: Workspace) -> None:
+    found = confusion(asked, evaluate(asked))
+    assert found is not None
+    figures = label_figures(found)
+    delivery, billing = figures["delivery"], figures["billing"]
+    assert (delivery.rows, delivery.answered) == (2, 4)
+    assert delivery.precision is not None
+    assert (delivery.precision.value, delivery.recall.value) == (0.5, 1.0)
+    assert delivery.f1.value == pytest.approx(2 / 3)
+    assert (billing.precision, billing.recall.value, billing.f1.value) == (None, 0.0, 0.0)
+    shown = CliRunner().invoke(app, ["eval", "-w", str(asked.root)], catch_exceptions=False).stdout
+    tables = shown.splitlines()
+    assert tables[tables.index("") + 1].split() == ["label", "rows", "F1", "precision", "recall"]
+    assert [line.split()[0] for line in tables[-3:]] == ["account", "billing", "delivery"], "weakest first"
+    data = json.loads(
+        CliRunner().invoke(app, ["eval", "--json", "-w", str(asked.root)], catch_exceptions=False).stdout
+    )
+    assert data["by_label"]["delivery"]["f1"]["value"] == pytest.approx(2 / 3)
+
+
+def test_a_label_that_no_row_has_is_left_out_though_it_is_answered() -> None:
+    share = Share(n=4, value=0.5, low=0.4, high=0.6)
+    found = Confusion(labels=("a", "b"), counts=((3, 1, 0), (0, 0, 0)), macro_f1=share, confidence=0.95)
+    assert list(label_figures(found)) == ["a"]
+    assert label_figures(found)["a"].f1.value == pytest.approx(6 / 7)
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["rows of each label fixed", "rows drawn at random"])
+def test_the_interval_of_a_label_s_f1_holds_with_three_rows_a_label(fixed: bool) -> None:
+    rng = np.random.default_rng(1)
+    labels, held = 20, []
+    for _ in range(20):
+        answers = 0.2 * rng.dirichlet([0.3] * labels, labels) + 0.8 * np.eye(labels)
+        joint = answers / labels
+        true = 2 * np.diag(joint) / (joint.sum(axis=0) + joint.sum(axis=1))
+        drawn = (
+            [rng.multinomial(3, line) for line in answers]
+            if fixed
+            else rng.multinomial(3 * labels, joint.ravel()).reshape(labels, labels)
+        )
+        counts = tuple((*map(int, line), 0) for line in drawn)
+        names = tuple(map(str, range(labels)))
+        share = Share(n=1, value=0, low=0, high=0)
+        figures = label_figures(Confusion(labels=names, counts=counts, macro_f1=share, confidence=0.95))
+        held += [each.f1.low <= true[int(name)] <= each.f1.high for name, each in figures.items()]
+    assert np.mean(held) > 0.93
 
 
 def test_the_sentence_names_five_pairs_at_most_and_none_that_happened_once() -> None:

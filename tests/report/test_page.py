@@ -180,6 +180,36 @@ def test_what_is_confused_is_a_table_of_numbers(facts: dict[str, Any]) -> None:
     assert not any(caption.startswith("What m-r001") for caption in ReadPage(page_of(facts)).tables)
 
 
+def test_labels_and_tags_have_their_own_figures_weakest_first(facts: dict[str, Any]) -> None:
+    facts["evaluations"][-1]["tags"] = {
+        "core": {"n": 4, "value": 0.75, "low": 0.3, "high": 0.95},
+        "<b>edge</b>": {"n": 2, "value": 0.5, "low": 0.1, "high": 0.9},
+    }
+    read = ReadPage(page_of(facts))
+    rows = read.table("m-r001 by label")
+    assert rows[0] == ["label", "F1", "value (interval)", "precision (interval)", "recall (interval)", "rows"]
+    assert [row[0] for row in rows[1:-1]] == ["account", "delivery", "billing"]
+    figures = facts["confusion"]["by_label"]["account"]
+    assert [row[2:] for row in rows[1:2]] == [
+        [
+            *(
+                f"{each['value']:.3f} ({each['low']:.3f} to {each['high']:.3f})"
+                for each in (figures["f1"], figures["precision"], figures["recall"])
+            ),
+            "2",
+        ]
+    ]
+    assert [row[0::2] for row in read.table("m-r001 by tag")[1:-1]] == [
+        ["<b>edge</b>", "0.500 (0.100 to 0.900)"],
+        ["core", "0.750 (0.300 to 0.950)"],
+    ]
+    facts["confusion"] = None
+    older = ReadPage(page_of(facts)).table("m-r001 by label")
+    assert older[0] == ["label", "accuracy", "value (interval)", "rows"]
+    facts["evaluations"][-1] |= {"labels": {}, "tags": {}}
+    assert not any(caption.startswith("m-r001 by") for caption in ReadPage(page_of(facts)).tables)
+
+
 def test_of_many_labels_those_that_are_confused_are_shown_and_the_rest_named(facts: dict[str, Any]) -> None:
     size, evil = 77, "</table><script>x</script>"
     counts = [[4 * (to == at) for to in range(size + 1)] for at in range(size)]
