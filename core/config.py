@@ -273,6 +273,8 @@ class CycleConfig(_Table):
 
     baseline: bool = True  # train and measure the seeds alone before the first generation
     train: bool = True
+    # Models of each release, each with a training seed of its own, from [training] seed upwards; each is measured.
+    training_seeds: int = Field(1, ge=1, le=100)
     # Budgets over all cycles, looked at before a cycle begins; 0: no limit.
     max_cycles: int = Field(0, ge=0)
     max_requests: int = Field(0, ge=0)

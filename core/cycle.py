@@ -49,15 +49,18 @@ class Step:
     Attributes:
         cycle: The cycle it belongs to; 0 is the baseline.
         target: A release for `train`, a model for `evaluate` and `promote`, else empty.
+        seed: For `train`, where a release gets several models: this one's training seed.
     """
 
     name: StepName
     cycle: int
     target: str = ""
+    seed: int | None = None
 
     def __str__(self) -> str:
         where = "baseline" if self.cycle == 0 else f"cycle {self.cycle}"
-        return f"{where}: {self.name}{' ' + self.target if self.target else ''}"
+        seed = "" if self.seed is None else f" with training seed {self.seed}"
+        return f"{where}: {self.name}{' ' + self.target if self.target else ''}{seed}"
 
 
 @dataclass(frozen=True)
@@ -156,11 +159,15 @@ def plan(ws: Workspace) -> list[str]:
     if step is None:
         return []
     ahead = ORDER[ORDER.index(step.name) + 1 :]
+    if step.name == "evaluate" and not step.target:  # the base model, which is measured before any is trained
+        ahead = ORDER[ORDER.index("train") :]
     if step.cycle == 0:  # the baseline is released, trained and measured, and that is all
         ahead = tuple(name for name in ahead if name != "finish")
     if not ws.config.cycle.train:
         ahead = tuple(name for name in ahead if name not in ("train", "evaluate", "promote"))
     said = {"generate": f"generate {cycle_state(ws).target} candidates", "review": "review (people)"}
+    if (models := ws.config.cycle.training_seeds) > 1:
+        said |= {"train": f"train {models} models", "evaluate": "evaluate each"}
     return [str(step), *(said.get(name, name) for name in ahead)]
 
 
@@ -195,7 +202,7 @@ def _reviewing(ws: Workspace, state: CycleState) -> Step | None:
 
 def _measured(ws: Workspace, cycle: int) -> Step | None:
     """The first of release, train, evaluate and promote that is missing for what is approved now."""
-    from seedgate.finetune import judged, release_needed
+    from seedgate.finetune import models_of, next_seed, release_needed
 
     if release_needed(ws):
         return Step("release", cycle)
@@ -206,19 +213,31 @@ def _measured(ws: Workspace, cycle: int) -> Step | None:
         return None
     if not _evaluated(ws, ""):
         return Step("evaluate", cycle)
-    trained = next(
-        (
-            e
-            for e in ws.ledger.events("model.trained", newest_first=True)
-            if e.payload["release"] == newest.subject
-        ),
-        None,
-    )
-    if trained is None:
-        return Step("train", cycle, newest.subject)
-    if not _evaluated(ws, trained.subject):
-        return Step("evaluate", cycle, trained.subject)
-    return None if judged(ws, trained.subject) else Step("promote", cycle, trained.subject)
+    wanted = ws.config.cycle.training_seeds
+    seed = next_seed(ws, newest.subject, wanted)
+    if seed is not None:
+        return Step("train", cycle, newest.subject, seed if wanted > 1 else None)
+    models = models_of(ws, newest.subject, wanted)
+    unmeasured = next((model for model in models if not _evaluated(ws, model)), None)
+    if unmeasured is not None:
+        return Step("evaluate", cycle, unmeasured)
+    return _promoted(ws, cycle, models)
+
+
+def _promoted(ws: Workspace, cycle: int, models: list[str]) -> Step | None:
+    """The next of the models to be put to the test; none once one is better, since the others would have to beat it.
+
+    Each was measured and has paid for its place in the error budget by that, whether it is tested or not.
+    """
+    from seedgate.finetune import judged
+
+    for model in models:
+        found = judged(ws, model)
+        if found is None:
+            return Step("promote", cycle, model)
+        if found.outcome == "better":
+            return None
+    return None
 
 
 def _evaluated(ws: Workspace, model: str) -> bool:
@@ -321,7 +340,8 @@ def _measure(ws: Workspace, step: Step, on_progress: ProgressFn | None) -> Any:
     if step.name == "release":
         return release(ws, on_progress=on_progress)
     if step.name == "train":
-        return train(ws, step.target, on_progress=on_progress)
+        seed = ws.config.training.seed if step.seed is None else step.seed
+        return train(ws, step.target, on_progress=on_progress, seed=seed)
     if step.name == "promote":
         # Measured before, unless the set or the settings have changed since.
         for model in (current_model(ws), step.target):

@@ -31,6 +31,7 @@ from seedgate.finetune.records import Counts, Manifest, ManifestRow, Omission, R
 from seedgate.finetune.redacting import Redaction, redact
 from seedgate.finetune.releasing import release, release_needed
 from seedgate.finetune.repeating import over_seeds
+from seedgate.finetune.seeding import models_of, next_seed
 from seedgate.finetune.stopping import AnotherBatch, CycleYield, LearningStep, another_batch
 from seedgate.finetune.training import merge, train, trained_model
 from seedgate.finetune.verifying import verify_release
@@ -82,6 +83,8 @@ __all__ = [
     "judged",
     "label_figures",
     "merge",
+    "models_of",
+    "next_seed",
     "over_seeds",
     "promote",
     "recalled_rows",

@@ -7,8 +7,7 @@ were measured on the same locked set, their mean has an interval that resamples 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from seedgate.finetune.evaluating import BASE
 from seedgate.finetune.figures import GainOverSeeds, OverSeeds, Rival, Share
 from seedgate.finetune.parts import by_label, by_tag
 from seedgate.finetune.promoting import current_model
+from seedgate.finetune.seeding import but_for_the_seed
 from seedgate.seeds.locking import evaluation_set, set_hash
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seedgate.ledger import Event
     from seedgate.workspace import Workspace
 
-__all__ = ["every_over_seeds", "over_seeds", "trained_alike"]
+__all__ = ["every_over_seeds", "over_seeds"]
 
 OWN = ("model", "weights")
 """What of a measurement's settings is of the model, and not of how it was asked."""
@@ -62,22 +62,6 @@ def every_over_seeds(ws: Workspace) -> list[OverSeeds]:
     return list(_over(ws, lambda _: True))
 
 
-def trained_alike(models: Iterable[Event]) -> dict[int, Event]:
-    """Of `model.trained` events, those trained as the last one but for the seed: seed to the newest of it."""
-    found: dict[str, dict[int, Event]] = defaultdict(dict)
-    last = ""
-    for event in models:
-        last = _training(event.payload)
-        found[last][int(event.payload["settings"].get("seed", 0))] = event
-    return dict(sorted(found[last].items()))
-
-
-def _training(trained: Mapping[str, Any], *, release: bool = True) -> str:
-    """Equal for models that differ in their seed alone; or in their release as well, if that does not count."""
-    how = {name: value for name, value in trained["settings"].items() if name != "seed"}
-    return content_hash([trained["manifest_hash"] if release else "", how])
-
-
 def _over(ws: Workspace, wanted: Callable[[_Training], bool]) -> Iterator[OverSeeds]:
     newest = {event.subject: event for event in ws.ledger.events("model.evaluated")}
     every = _trainings(ws, newest)
@@ -102,7 +86,7 @@ def _trainings(ws: Workspace, newest: Mapping[str, Event]) -> list[_Training]:
         if "seed" not in made.get("settings", {}) or "settings" not in payload:
             continue
         asked = {name: value for name, value in payload["settings"].items() if name not in OWN}
-        alike = content_hash([_training(made, release=False), asked, payload["eval_hash"]])
+        alike = content_hash([but_for_the_seed(made["settings"]), asked, payload["eval_hash"]])
         key = (made["manifest_hash"], alike, made["release"] in alone)
         # Of two models with the same seed, the one that was measured last, at the place of that measurement.
         groups[key] = {**groups.pop(key, {}), int(made["settings"]["seed"]): event}

@@ -28,7 +28,15 @@ from seedgate.finetune.verifying import VerifiedRelease, newest_release, release
 from seedgate.ledger import Event, Lease, NewEvent
 from seedgate.workspace import Workspace
 
-__all__ = ["TrainingPlan", "base_model", "merge", "plan_training", "train", "trained_model"]
+__all__ = [
+    "TrainingPlan",
+    "base_model",
+    "merge",
+    "plan_training",
+    "present_settings",
+    "train",
+    "trained_model",
+]
 
 RECORD = "model.json"
 
@@ -159,6 +167,11 @@ def trained_model(ws: Workspace, name: str) -> TrainedModel:
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none yet'}"
         raise InputError(f"no model called {name!r} was trained here", hint=hint)
     return _from_event(ws, event)
+
+
+def present_settings(ws: Workspace) -> dict[str, Any]:
+    """The settings of `[training]` that make a difference to a model, as `model.trained` has them."""
+    return _told(ws.config.training)
 
 
 def refuse_changed(model: TrainedModel) -> None:

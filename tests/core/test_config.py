@@ -61,7 +61,7 @@ def test_a_model_that_is_loaded_has_its_own_name(tmp_path: Path, written: str, n
             TASK + "[policy]\nverified_seed = 3",
             r"unknown key 'policy\.verified_seed': did you mean 'verified_seeds'",
         ),
-        (TASK + "[cycle]\nzz = 3", r"unknown key 'cycle\.zz': known: baseline, train, max_cycles"),
+        (TASK + "[cycle]\nzz = 3", r"unknown key 'cycle\.zz': known: baseline, train, training_seeds"),
         (
             TASK + "[policy]\nverified_seeds = 0",
             r"key 'policy\.verified_seeds': .* greater than or equal to 1, found 0",
