@@ -1,9 +1,10 @@
-"""Vectors in cells around centres: each is compared with the few thousand around it, however many there are.
+"""Vectors in cells around centres: each is compared with the few thousand around it.
 
 An inverted file, as in Jegou, Douze & Schmid 2011 (https://doi.org/10.1109/TPAMI.2010.57), without its compression: a
 row is in the cell of the nearest centre, and what is asked is compared by BLAS with all rows of the nearest cells.
-Centres are means of a sample; whenever the rows have doubled they are found anew, twice as many. So the work per row is
-that of comparing with some thousands, and with one centre for every `ROWS` rows.
+Centres are means of a sample; whenever the rows have doubled they are found anew, twice as many. So a row is compared
+with some thousands, and with one centre for every `ROWS`. Time grows faster than that: the more cells, the fewer of a
+lot ask the same one, which is then read from memory for each (n^1.3 to 100,000, n^1.7 from there to 300,000).
 
 A near row is missed if none of these cells has it, which is the rarer the nearer it is (docs/log.md has the figures).
 Rejected: cells that are split where they grow. They miss ten to fifty times as many near rows, since what lies around a
