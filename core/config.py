@@ -256,6 +256,7 @@ class TrainingConfig(_Table):
     seed: int = 0
     max_steps: int = -1
     early_stopping: float = Field(0.0, ge=0, lt=0.5)  # share of training rows held out and watched
+    # trackio, tensorboard or wandb, if installed; TensorBoard's logs are in .seedgate/logs/training.
     report_to: str = "none"
 
 

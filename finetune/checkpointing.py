@@ -40,10 +40,12 @@ class Checkpoints:
     ) -> None:
         self._ws = ws
         self._lease = lease
-        self._name = name
+        self.name = name
         self._proof = {"manifest_hash": manifest_hash, "settings": settings}
         self.folder = ws.state_dir / "training" / name
         """Where the trainer writes them."""
+        self.logs = ws.state_dir / "logs" / "training" / name
+        """Where TensorBoard writes its own, which stay."""
 
     def newest(self) -> Path | None:
         """The newest one that is whole and of this training; what lies there of others goes."""
@@ -51,7 +53,7 @@ class Checkpoints:
         for other in parent.iterdir() if parent.is_dir() else ():
             if other != self.folder:
                 shutil.rmtree(other, ignore_errors=True)
-        events = self._ws.ledger.events("model.checkpointed", subject=self._name, newest_first=True)
+        events = self._ws.ledger.events("model.checkpointed", subject=self.name, newest_first=True)
         for event in events:
             path = self.folder / f"checkpoint-{event.payload['step']}"
             if {key: event.payload[key] for key in self._proof} != self._proof or not path.is_dir():
@@ -69,7 +71,7 @@ class Checkpoints:
             **self._proof,
             "files": {path: entry.model_dump() for path, entry in files.items()},
         }
-        self._ws.ledger.append([NewEvent("model.checkpointed", self._name, payload)], lease=self._lease)
+        self._ws.ledger.append([NewEvent("model.checkpointed", self.name, payload)], lease=self._lease)
 
     def remove(self) -> None:
         """Takes them away: the model is there."""

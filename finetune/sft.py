@@ -181,6 +181,7 @@ def _trainer(
             save_total_limit=2,
             eval_strategy="epoch" if watched else "no",
             report_to=settings.report_to,
+            run_name=checkpoints.name if checkpoints else None,
             disable_tqdm=True,
         )
         trainer = _trainer_class()(
@@ -197,8 +198,18 @@ def _trainer(
     trainer.add_callback(order_callback(trainer.order, settings.seed))
     if checkpoints:
         trainer.add_callback(checkpoint_callback(checkpoints))
+        _keep_logs(trainer, checkpoints.logs)
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _keep_logs(trainer: Any, folder: Path) -> None:
+    """TensorBoard's logs lie beside the checkpoints otherwise, and go with them once the model is there."""
+    from transformers.integrations import TensorBoardCallback
+
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, TensorBoardCallback) and callback.logging_dir is None:
+            callback.logging_dir = str(folder)
 
 
 def _trainer_class() -> Any:

@@ -17,6 +17,24 @@ from seedgate.workspace import Workspace
 from tests.finetune.models import tiny_llama, tiny_tokenizer
 from tests.finetune.reviewing import TEXTS, Reviewing
 
+TENSORBOARD = """
+from pathlib import Path
+
+class SummaryWriter:
+    def __init__(self, log_dir):
+        Path(log_dir).mkdir(parents=True)
+        self.file = open(Path(log_dir) / "events", "w")
+    def add_scalar(self, name, value, step):
+        self.file.write(f"{name} {value} {step}\\n")
+    def add_text(self, name, text, step=None):
+        pass
+    def flush(self):
+        self.file.flush()
+    def close(self):
+        self.file.close()
+"""
+"""As much of the package as the trainer uses: it is no requirement, and a real one passes this test as well."""
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -172,6 +190,20 @@ def test_a_merged_folder_that_was_changed_or_put_there_is_merged_anew(trainable:
     assert (merge(trainable, model.name) / "model.safetensors").read_bytes() == true
     merge(trainable, model.name)
     assert trainable.ledger.count("model.merged") == 2
+
+
+def test_a_run_can_be_watched_in_tensorboard_and_its_logs_outlive_the_training(
+    trainable: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = tmp_path / "packages" / "tensorboardX" / "__init__.py"
+    writer.parent.mkdir(parents=True)
+    writer.write_text(TENSORBOARD)
+    monkeypatch.syspath_prepend(str(writer.parent.parent))
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    model = train(trainable, report_to="tensorboard")
+    (log,) = (trainable.root / ".seedgate" / "logs" / "training" / model.name).iterdir()
+    assert "train/loss" in log.read_text(errors="replace")
+    assert train(trainable).trained is False, "who watches is no part of what was trained"
 
 
 def test_steps_are_epochs_times_batches(trainable: Workspace) -> None:
