@@ -138,6 +138,46 @@ class TestRows:
         release(ws)
         assert [(row.id, row.why) for row in release_diff(ws).removed] == [(ids[2], "guidelines")]
 
+    def test_quarantine_and_adjudication_are_told_apart(self, reviewing: Reviewing) -> None:
+        ws = reviewing.ws
+        ids = reviewing.candidates(3)
+        reviewing.approve(*ids)
+        release(ws)
+        again(ws, ids[0])
+        reviewing.approve(ids[0], reviewer="stamper")
+        why = {"since": 0, "why": "approved 9 of 9 wrong controls", "evidence": [], "policy": {}}
+        ws.ledger.append([NewEvent("quarantine.started", "stamper", why)])
+        recall(ws, ids[1], "adjudicated wrong")
+        release(ws)
+        found = release_diff(ws)
+        assert {row.id: row.why for row in found.removed} == {
+            ids[0]: "quarantine",
+            ids[1]: "adjudicated wrong",
+        }
+        said = next(row.reason for row in found.removed if row.id == ids[0])
+        assert said == "verdict of stamper: the approvals of stamper are in quarantine"
+
+    def test_a_stricter_policy_names_what_each_row_resembles(
+        self, make_workspace: Callable[..., Workspace]
+    ) -> None:
+        policy = {"verified_seeds": 12, "min_eval": 6, "semantic_leak": 0.99}
+        ws = make_workspace(settings={"policy": {**policy, "near_duplicate": 0.9}})
+        reviewing = Reviewing(ws)
+        leaks = reviewing.candidate(example("Please explain the extra fee on my statements, now.", "billing"))
+        clashes = reviewing.candidate(example("You took 40 pounds twice for one order, why?", "account"))
+        reviewing.approve(leaks, clashes)
+        release(ws)
+        config = ws.root / "seedgate.toml"
+        config.write_text(config.read_text().replace("near_duplicate = 0.9", "near_duplicate = 0.5"))
+        with Workspace(ws.root) as stricter:
+            release(stricter)
+            found = release_diff(stricter)
+        assert {row.id: row.why for row in found.removed} == {
+            leaks: "evaluation set",
+            clashes: "seed conflict",
+        }
+        assert "the evaluation set" in found.removed[0].reason
+
     def test_a_row_that_both_have_on_other_evidence_is_kept_and_counted(self, reviewing: Reviewing) -> None:
         (id_,) = reviewing.candidates(1)
         reviewing.approve(id_)

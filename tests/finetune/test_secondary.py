@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from seedgate.cli.app import app
-from seedgate.errors import ServiceError
+from seedgate.errors import InputError, ServiceError
 from seedgate.finetune import compare, evaluate
 from seedgate.finetune.evaluating import plan_evaluation
+from seedgate.generator.clients.server import ServerClient
 from seedgate.records import Example
 from seedgate.report import page_of, report_facts
 from seedgate.seeds.embedding import embedder_of
@@ -135,6 +136,58 @@ def test_labels_have_none(server: AdapterServer, ready: Callable[..., Workspace]
     ws = ready(server, evaluation={"judge": "judge"})
     assert evaluate(ws).secondary == {}
     assert not any(body["model"] == "judge" for body in server.bodies)
+
+
+class TestWithoutAServer:
+    """`[vllm] offline`: the model that answers is loaded, asked, let go, and loaded again as the judge."""
+
+    @pytest.fixture
+    def alone(self, writing: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+        def made(judge: str) -> Workspace:
+            ws = writing(judge=judge)
+            monkeypatch.delenv("SEEDGATE_VLLM_URLS")
+            config = ws.root / "seedgate.toml"
+            text = config.read_text()
+            assert '# offline = ""' in text
+            config.write_text(text.replace('# offline = ""', 'offline = "org/model"'))
+            ws.close()
+            return Workspace(ws.root)
+
+        return made
+
+    def test_it_can_be_the_judge_of_its_own_answers(
+        self, server: AdapterServer, alone: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loaded: list[ServerClient] = []
+
+        def load(ws: Workspace) -> ServerClient:
+            """In place of vLLM in this process; what it is asked and how it ends is that of any client."""
+            loaded.append(ServerClient([server.url], ws.config.vllm.model))
+            return loaded[-1]
+
+        answers = server.answer
+
+        def answer(name: str, prompt: str) -> str:
+            return answers("judge" if "Give the example below a grade" in prompt else name, prompt)
+
+        server.answer = answer
+        for module in ("asking", "secondary"):
+            monkeypatch.setattr(f"seedgate.finetune.{module}.offline_client", load)
+        with alone("fake-135m") as ws:
+            graded = evaluate(ws).secondary["judge"]
+        assert (graded.value, graded.n, graded.model) == (4.0, 2, "fake-135m")
+        assert len(loaded) == 2
+        assert loaded[0] is not loaded[1], "the judge is loaded once the answers are there"
+
+    def test_another_judge_is_refused_before_anything_is_loaded(
+        self, server: AdapterServer, alone: Callable[..., Workspace]
+    ) -> None:
+        with (
+            alone("judge") as ws,
+            pytest.raises(InputError, match="'judge' is not the model that"),
+        ):
+            evaluate(ws)
+        assert server.bodies == []
 
 
 def test_a_chat_is_judged_with_its_last_turn_replaced(
