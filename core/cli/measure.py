@@ -173,11 +173,11 @@ def trace(
     workspace: WorkspaceDir = Path(),
     json: Json = False,
 ) -> None:
-    """Tell where a row came from: prompt, seeds, model, reviewers, releases.
+    """Tell where a row came from: prompt, seeds, model, reviewers, releases; and every event of it.
 
     Example: seedgate trace 3fa91c22
     """
-    from seedgate.cli.overview import trace_row
+    from seedgate.cli.tracing import trace_row
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws:

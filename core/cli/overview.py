@@ -1,4 +1,4 @@
-"""Views over the ledger for people: the report's facts as text, and where a row came from."""
+"""The report's facts as text for people."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedgate.cli.output import table
-from seedgate.errors import InputError
 
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["View", "overview", "text_of", "trace_row"]
+__all__ = ["View", "overview", "text_of"]
 
 
 MOST_LISTED = 10
@@ -200,55 +199,3 @@ def _rate(rate: Mapping[str, Any]) -> str:
     if not rate["of"]:
         return "-"
     return f"{rate['found'] / rate['of']:.2f} ({rate['low']:.2f} to {rate['high']:.2f})"
-
-
-def trace_row(ws: Workspace, prefix: str) -> View:
-    """Everything the ledger knows about one example, oldest first.
-
-    Raises:
-        InputError: No example, or more than one, begins with `prefix`.
-    """
-    kinds = ("seed.added", "candidate.created")
-    found = {event.subject for event in ws.ledger.events(*kinds) if event.subject.startswith(prefix)}
-    if len(prefix) < 8 or len(found) != 1:
-        raise InputError(
-            f"{prefix!r} names {len(found)} examples", hint="give the whole id, or at least 8 characters"
-        )
-    (example_id,) = found
-    events = list(ws.ledger.events(subject=example_id))
-    fields = ws.ledger.bodies([example_id]).get(example_id)
-    made = [e for e in events if e.kind == "candidate.created"]
-    requests = [
-        request
-        for event in made
-        for request in ws.ledger.events(
-            "request.completed", subject=event.payload["provenance"]["request_id"]
-        )
-    ]
-    releases = [
-        event.subject
-        for event in ws.ledger.events("release.created")
-        if _in_release(ws, event.subject, example_id)
-    ]
-    lines = [f"{example_id}", f"fields: {fields if fields is not None else 'redacted'}"]
-    for event in [*requests, *events]:
-        lines.append(f"{event.at[:19]}  #{event.seq} {event.kind}  {_short(event.payload)}")
-    lines.append(f"releases: {', '.join(releases) or 'none'}")
-    data = {
-        "id": example_id,
-        "fields": fields,
-        "events": [e._asdict() for e in [*requests, *events]],
-        "in": releases,
-    }
-    return View(data, "\n".join(lines))
-
-
-def _in_release(ws: Workspace, name: str, example_id: str) -> bool:
-    # A 64-digit hash can only stand in the manifest as this row's id.
-    manifest = ws.releases_dir / name / "manifest.json"
-    return manifest.is_file() and f'"{example_id}"' in manifest.read_text(encoding="utf-8")
-
-
-def _short(payload: Any) -> str:
-    text = str(payload)
-    return text if len(text) <= 400 else text[:397] + "..."

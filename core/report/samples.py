@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seedgate.records import Decision
     from seedgate.workspace import Workspace
 
-__all__ = ["EACH", "samples"]
+__all__ = ["EACH", "sample_of", "samples"]
 
 EACH = 5
 """Rows of each outcome."""
@@ -47,6 +47,18 @@ def samples(
     }
 
 
+def sample_of(ws: Workspace, id_: str) -> dict[str, Any] | None:
+    """One generated or corrected row with where it comes from, as `samples` has it; None for another."""
+    from seedgate.review import decisions
+
+    born = next(iter(ws.ledger.events("candidate.created", subject=id_)), None)
+    decided = decisions(ws).get(id_) if born is not None else None
+    if born is None or decided is None:
+        return None
+    original = born.payload["provenance"].get("edited_from")
+    return _sample(ws, id_, decided, original, _releases_of(ws, {id_}).get(id_, []))
+
+
 def _sample(
     ws: Workspace, id_: str, decision: Decision, original: str | None, releases: list[str]
 ) -> dict[str, Any]:
@@ -55,6 +67,7 @@ def _sample(
     return {
         "id": id_,
         "fields": _cut(bodies.get(id_)),
+        "edited_from": original,
         "original": _cut(bodies.get(original)) if original else None,
         "outcome": decision.outcome,
         "reason": decision.reason,
