@@ -14,6 +14,7 @@ split stays where it was.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import mmap
 from typing import TYPE_CHECKING
 
 from seedgate.seeds.threads import one_thread
@@ -146,15 +147,28 @@ class Cells:
         return asked, places
 
     def _fill(self, rows: Array, cells: Numbers, centres: Array, full: int) -> None:
+        import numpy as np
+
         self._count, self._centres, self._full = len(rows), centres, full
-        self._cells = [_Cell(rows[members], members) for _, members in _groups(cells)]
+        groups = [members for _, members in _groups(cells)]
+        # One piece with room for as many again, which takes memory as it is written to: pieces of a cell each,
+        # of all sizes and outgrown one by one, left holes of the same size as all rows.
+        starts = np.cumsum([0] + [2 * len(members) for members in groups]).tolist()
+        # Not by numpy, which asks for pages so large that all would be taken at once.
+        space = np.frombuffer(mmap(-1, starts[-1] * rows.shape[1] * 4), np.float32).reshape(-1, rows.shape[1])
+        numbers = np.empty(starts[-1], np.int64)
+        self._cells = []
+        for members, start, end in zip(groups, starts[:-1], starts[1:], strict=True):
+            cell = _Cell(space[start:end], numbers[start:end])
+            cell.add(rows[members], members)
+            self._cells.append(cell)
 
 
 class _Cell:
-    """Some rows and their numbers, in the order of these, with room for more."""
+    """Some rows and their numbers, in the order of these: none at first, and room for them."""
 
     def __init__(self, rows: Array, numbers: Numbers) -> None:
-        self.rows, self.numbers, self.count = rows, numbers, len(rows)
+        self.rows, self.numbers, self.count = rows, numbers, 0
 
     def add(self, rows: Array, numbers: Numbers) -> None:
         import numpy as np
