@@ -279,7 +279,7 @@ class CycleConfig(_Table):
     # Budgets over all cycles, looked at before a cycle begins; 0: no limit.
     max_cycles: int = Field(0, ge=0)
     max_requests: int = Field(0, ge=0)
-    max_generate_s: float = Field(0, ge=0)
+    max_gpu_s: float = Field(0, ge=0)  # of generating, training and measuring
     max_reviewer_minutes: float = Field(0, ge=0)
 
 

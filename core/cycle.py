@@ -140,7 +140,7 @@ def budget_spent(ws: Workspace) -> str | None:
     budgets: tuple[tuple[str, float, Callable[[], float]], ...] = (
         ("max_cycles", most.max_cycles, lambda: cycle_state(ws).number),
         ("max_requests", most.max_requests, lambda: ws.ledger.count("request.completed")),
-        ("max_generate_s", most.max_generate_s, lambda: _generating_s(ws)),
+        ("max_gpu_s", most.max_gpu_s, lambda: _gpu_s(ws)),
         ("max_reviewer_minutes", most.max_reviewer_minutes, lambda: _reviewer_minutes(ws)),
     )
     for name, limit, used in budgets:
@@ -171,8 +171,10 @@ def plan(ws: Workspace) -> list[str]:
     return [str(step), *(said.get(name, name) for name in ahead)]
 
 
-def _generating_s(ws: Workspace) -> float:
-    return sum(float(event.payload.get("seconds", 0)) for event in ws.ledger.events("run.finished"))
+def _gpu_s(ws: Workspace) -> float:
+    from seedgate.report.effort import machines
+
+    return sum(float(part["seconds"]) for part in machines(ws).values())
 
 
 def _reviewer_minutes(ws: Workspace) -> float:

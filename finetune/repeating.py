@@ -22,7 +22,7 @@ from seedgate.finetune.seeding import but_for_the_seed
 from seedgate.seeds.locking import evaluation_set, set_hash
 
 if TYPE_CHECKING:
-    from seedgate.finetune.effects import Scores
+    from seedgate.finetune.effects import Effect, Scores
     from seedgate.ledger import Event
     from seedgate.workspace import Workspace
 
@@ -60,6 +60,25 @@ def over_seeds(ws: Workspace, model: str) -> OverSeeds | None:
 def every_over_seeds(ws: Workspace) -> list[OverSeeds]:
     """One for each training that was measured with two seeds or more, in the order of their last measurement."""
     return list(_over(ws, lambda _: True))
+
+
+def step_over_seeds(ws: Workspace, before: str, after: str) -> tuple[Effect, int] | None:
+    """What one training gained over another, and over how many seeds: those that were measured of both.
+
+    None with fewer than two such seeds, or where the two trainings differ in more than their release.
+
+    Args:
+        before, after: A model of each.
+    """
+    every = _trainings(ws, {event.subject: event for event in ws.ledger.events("model.evaluated")})
+    found = [next((each for each in every if name in each.models), None) for name in (before, after)]
+    if found[0] is None or found[1] is None or found[0].alike != found[1].alike:
+        return None
+    both = sorted(found[0].measured.keys() & found[1].measured.keys())
+    scores = [_scores(ws, [each.measured[seed] for seed in both]) for each in found if each]
+    if len(both) < 2 or scores[0] is None or scores[1] is None:
+        return None
+    return gain_of(scores[0], scores[1], found[1].measured[both[0]].payload["confidence"]), len(both)
 
 
 def _over(ws: Workspace, wanted: Callable[[_Training], bool]) -> Iterator[OverSeeds]:

@@ -101,11 +101,11 @@ def _trained(
         trainer.watching.restore(trainer.model)
     except (RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
-        raise SeedgateError(
-            f"training failed: {said[0]}",
-            hint="if memory ran out, lower [training] batch_size; if several GPUs are visible, show it one with"
-            " CUDA_VISIBLE_DEVICES",
-        ) from error
+        hint = "if memory ran out, lower [training] batch_size; if several GPUs are visible, show it one with"
+        hint += " CUDA_VISIBLE_DEVICES"
+        if settings.report_to != "none" and settings.report_to in said[0].casefold():
+            hint = "[training] report_to names what is to log the training: install it, or leave it out"
+        raise SeedgateError(f"training failed: {said[0]}", hint=hint) from error
     if not math.isfinite(result.training_loss):
         raise SeedgateError(
             f"training diverged: the loss is {result.training_loss}", hint="lower [training] learning_rate"

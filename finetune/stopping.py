@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from seedgate.errors import SeedgateError
 from seedgate.finetune.comparing import compare
+from seedgate.finetune.repeating import step_over_seeds
 from seedgate.review import Rate, reviewed
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class LearningStep:
     Attributes:
         rows: Approved rows that were added.
         gain, low, high: Difference of the metric on the locked set, paired by row, with its interval.
+        seeds: Training seeds that both were measured with; with several, they are resampled too.
     """
 
     before: str
@@ -67,6 +69,7 @@ class LearningStep:
     gain: float
     low: float
     high: float
+    seeds: int = 1
 
     @property
     def per_100(self) -> tuple[float, float, float]:
@@ -75,8 +78,9 @@ class LearningStep:
 
     def __str__(self) -> str:
         each, low, high = self.per_100
+        over = f" over {self.seeds} training seeds" if self.seeds > 1 else ""
         return (
-            f"{self.after} beside {self.before}, {self.rows} approved rows more: {self.metric} {self.gain:+.3f} "
+            f"{self.after} beside {self.before}{over}, {self.rows} approved rows more: {self.metric} {self.gain:+.3f} "
             f"({self.low:+.3f} to {self.high:+.3f}), per 100 rows {each:+.3f} ({low:+.3f} to {high:+.3f})"
         )
 
@@ -219,9 +223,11 @@ def _learning(ws: Workspace) -> LearningStep | None:
         found = compare(ws, newest_of[fewer], newest_of[more])
     except SeedgateError:  # measured under different settings
         return None
-    return LearningStep(
-        found.before, found.after, found.metric, more - fewer, found.difference, found.low, found.high
-    )
+    gain, low, high, seeds = found.difference, found.low, found.high, 1
+    if (several := step_over_seeds(ws, found.before, found.after)) is not None:
+        effect, seeds = several
+        gain, low, high = effect.value, effect.low, effect.high
+    return LearningStep(found.before, found.after, found.metric, more - fewer, gain, low, high, seeds)
 
 
 def _approved(counts: Mapping[str, int]) -> int:

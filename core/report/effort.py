@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
-__all__ = ["PARTS", "RULE", "effort", "rule_said"]
+__all__ = ["PARTS", "RULE", "effort", "machines", "rule_said"]
 
 RULE = (0.6, 0.7)
 """Share of the time that teams are told to plan for curation."""
@@ -27,20 +27,24 @@ def effort(ws: Workspace) -> dict[str, Any]:
     seeds, and of adjudicators. A submission whose time is not known, such as the first of a sitting, counts as the
     median. What a program answered is no one's time.
     """
-    training = [_seconds(e.payload.get("metrics", {})) for e in ws.ledger.events("model.trained")]
-    evaluation = [_seconds(e.payload) for e in ws.ledger.events("model.evaluated")]
-    time: dict[str, Any] = {
-        "curation": _curation(ws),
-        "generation": _generation(ws),
-        "training": {"seconds": round(sum(training), 1), "models": len(training)},
-        "evaluation": {"seconds": round(sum(evaluation), 1), "looks": len(evaluation)},
-        "students": _students(ws),
-    }
+    time: dict[str, Any] = {"curation": _curation(ws)} | machines(ws)
     total = sum(time[part]["seconds"] for part in PARTS)
     people = time["curation"]["seconds"]
     share = people / total if people and total > people else None
     rest = {"share": share, "rule": list(RULE), "said": rule_said(share), "missing": _missing(ws, time)}
     return {"time": time | rest}
+
+
+def machines(ws: Workspace) -> dict[str, Any]:
+    """Seconds of each of `PARTS` that needs no person, and of how many things they are."""
+    training = [_seconds(e.payload.get("metrics", {})) for e in ws.ledger.events("model.trained")]
+    evaluation = [_seconds(e.payload) for e in ws.ledger.events("model.evaluated")]
+    return {
+        "generation": _generation(ws),
+        "training": {"seconds": round(sum(training), 3), "models": len(training)},
+        "evaluation": {"seconds": round(sum(evaluation), 3), "looks": len(evaluation)},
+        "students": _students(ws),
+    }
 
 
 def rule_said(share: float | None) -> str:
@@ -120,7 +124,7 @@ def _students(ws: Workspace) -> dict[str, Any]:
     """Earlier versions recorded no time with a student's scores."""
     scored = [event.payload for event in ws.ledger.events("ablation.scored")]
     timed = [_seconds(payload) for payload in scored if "seconds" in payload]
-    return {"seconds": round(sum(timed), 1), "measured": len(timed), "without": len(scored) - len(timed)}
+    return {"seconds": round(sum(timed), 3), "measured": len(timed), "without": len(scored) - len(timed)}
 
 
 def _missing(ws: Workspace, time: dict[str, Any]) -> list[str]:
@@ -147,7 +151,7 @@ def _generation(ws: Workspace) -> dict[str, Any]:
     """Runs that were killed have left no time."""
     ended = [_seconds(event.payload) for event in ws.ledger.events("run.finished")]
     return {
-        "seconds": round(sum(ended), 1),
+        "seconds": round(sum(ended), 3),
         "runs": len(ended),
         "without": max(0, ws.ledger.count("run.started") - len(ended)),
     }

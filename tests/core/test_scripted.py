@@ -83,7 +83,7 @@ def a_waiting(ws: Workspace) -> None:
 class TestBudgets:
     @pytest.mark.parametrize(
         ("name", "limit"),
-        [("max_cycles", 1), ("max_requests", 1), ("max_generate_s", 1e-3)],
+        [("max_cycles", 1), ("max_requests", 1), ("max_gpu_s", 1e-3)],
     )
     def test_once_it_is_spent_no_cycle_begins_but_what_had_begun_was_finished(
         self, make: Callable[..., Workspace], name: str, limit: float
@@ -109,8 +109,16 @@ class TestBudgets:
             == "[cycle] max_reviewer_minutes = 1.5 is spent (1.5)"
         )
 
+    def test_training_and_measuring_cost_a_gpu_too(
+        self, make: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parts = {"generation": 40.0, "training": 30.0, "evaluation": 20.0, "students": 10.0}
+        spent = {name: {"seconds": seconds} for name, seconds in parts.items()}
+        monkeypatch.setattr("seedgate.report.effort.machines", lambda ws: spent)
+        assert budget_spent(make(max_gpu_s=100)) == "[cycle] max_gpu_s = 100 is spent (100)"
+
     def test_with_something_left_of_each_it_goes_on(self, make: Callable[..., Workspace]) -> None:
-        ws = make(max_cycles=2, max_requests=10_000, max_generate_s=1e6, max_reviewer_minutes=1e6)
+        ws = make(max_cycles=2, max_requests=10_000, max_gpu_s=1e6, max_reviewer_minutes=1e6)
         a_cycle(ws)
         assert budget_spent(ws) is None
         assert str(next_step(ws)) == "cycle 2: start"

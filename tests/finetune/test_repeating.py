@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seedgate.cli.app import app
-from seedgate.finetune import evaluate, over_seeds, promote, release, train
+from seedgate.finetune import another_batch, evaluate, over_seeds, promote, release, train
 from seedgate.finetune.effects import gain_of, mean_of
 from seedgate.ledger import NewEvent
 from seedgate.report import page_of, report_facts
@@ -129,6 +129,11 @@ def test_models_of_a_release_are_paired_with_the_seeds_alone_by_training_seed(
     facts = report_facts(ws)
     assert [each["models"] for each in facts["over_seeds"]] == [alone, more]
     assert facts["headline"]["gain"]["before"] == alone[0]
+    step = another_batch(ws).learning
+    assert step is not None
+    assert (step.rows, step.seeds, step.gain) == (2, 2, pytest.approx(gain.difference))
+    assert (step.low, step.high) == pytest.approx((gain.low, gain.high))
+    assert " over 2 training seeds, 2 approved rows more: " in str(step)
 
 
 def test_the_current_model_is_what_a_training_is_held_against_too(
