@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 sys.path.insert(0, str(Path(__file__).parent))
 
 from parts.arms_picture import arms_picture
-from parts.completions import folders
+from parts.completions import add_options, folders
 from parts.fine_tuned import FineTuned, fine_tuned
 from queue_quality import Material, label
 
@@ -208,9 +208,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=LOCKED, help=f"of the locked set (default: {LOCKED})")
     parser.add_argument("--picture", type=Path, help="SVG file to draw the last labels' cells into")
-    parser.add_argument("--pool", type=Path, help="folder of the candidates (default: SEEDGATE_POOL)")
-    parser.add_argument("--candidates", type=int, default=2000)
-    parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
+    add_options(parser)
     args = parser.parse_args()
     found = folders(args.pool, args.data)
     if isinstance(found, str):

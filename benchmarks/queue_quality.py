@@ -35,7 +35,7 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from parts.completions import banking77, folders, pool
+from parts.completions import add_options, banking77, folders, pool
 from parts.solutions import solutions
 from queue_order import distance, distinct_2, paired, spread
 
@@ -246,13 +246,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="20 labels, two repetitions")
     parser.add_argument("--repetitions", type=int, help="of each order (default: 8)")
     parser.add_argument(
-        "--pool", type=Path, help="folder of the candidates, made if missing (default: SEEDGATE_POOL)"
-    )
-    parser.add_argument(
         "--labels", type=int, nargs="*", default=(20, 77), help="20 confusable ones, 77 or both"
     )
-    parser.add_argument("--candidates", type=int, default=2000)
-    parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
+    add_options(parser)
     args = parser.parse_args()
     found = folders(args.pool, args.data)
     if isinstance(found, str):

@@ -37,7 +37,7 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from parts.completions import folders
+from parts.completions import add_options, folders
 from queue_quality import Material
 
 from seedgate.generator import candidates
@@ -395,14 +395,10 @@ def told(found: dict[str, float], digits: int = 3) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="20 labels, one split, 200 permutations")
-    parser.add_argument(
-        "--pool", type=Path, help="folder of the candidates, made if missing (default: SEEDGATE_POOL)"
-    )
     parser.add_argument("--labels", type=int, nargs="*", default=(20, 77))
-    parser.add_argument("--candidates", type=int, default=2000)
     parser.add_argument("--splits", type=int, default=4)
     parser.add_argument("--exchanges", type=int, default=40, help="for the gain by chance (default: 40)")
-    parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
+    add_options(parser)
     args = parser.parse_args()
     found = folders(args.pool, args.data)
     if isinstance(found, str):

@@ -34,6 +34,15 @@ def banking77(folder: Path, part: str) -> list[dict[str, str]]:
     return [each | {"label": each["label"].replace("_", " ")} for each in map(json.loads, lines)]
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What every benchmark on these pools can be told; `folders` reads the first and the last."""
+    parser.add_argument(
+        "--pool", type=Path, help="folder of the candidates, made if missing (default: SEEDGATE_POOL)"
+    )
+    parser.add_argument("--candidates", type=int, default=2000)
+    parser.add_argument("--data", type=Path, help="folder of data sets (default: SEEDGATE_DATA)")
+
+
 def folders(pool_of: Path | None, data: Path | None) -> tuple[Path, Path] | str:
     """Where the pools and the data sets are, by argument or environment; a sentence where one of them is missing."""
     given = data or os.environ.get("SEEDGATE_DATA")

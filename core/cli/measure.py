@@ -99,8 +99,8 @@ def evaluate(
             judgement = judge(ws, str(model))
     labels = label_figures(confused) if confused is not None else {}
     said = (result, confused, seeds, comparison, judgement)
-    text = "\n".join(str(each) for each in said if each is not None)
-    text += f"\n\n{parts_text(result, labels)}"
+    lines = "\n".join(str(each) for each in said if each is not None)
+    text = "\n\n".join(filter(None, (lines, parts_text(result, labels))))
     data = {
         "evaluation": result,
         "confusion": confused,
