@@ -5,11 +5,13 @@ it does (prompts, filters, ledger), then asyncio, httpx and a semaphore, with no
 a candidate is counted afterwards. Each run has its own `cache_salt`, so no arm finds the other's prefixes in
 the server's cache. Arms take turns, since a shared machine changes from minute to minute.
 
-With `--distilabel PYTHON` a third arm: distilabel 1.5.3 in an environment of its own (`uv venv E`, then `uv pip install
---python E/bin/python 'distilabel[openai]==1.5.3' requests`) is given the same prompts, number of completions and
-sampling, as messages, since it sends no others, in its default batches. Its lines are taken without their numbers and
-headings, the first three of each completion, and counted as candidates if they pass the same filters; the start of its
-pipeline (a run of one prompt) is not counted. `generate` is to bring at least 2 times as many candidates per second.
+With `--distilabel PYTHON` two more arms: distilabel 1.5.3 in an environment of its own (`uv venv E`, then `uv pip
+install --python E/bin/python 'distilabel[openai]==1.5.3' requests`) is given as many prompts, with the same number of
+completions and sampling, as messages, since it sends no others, in its default batches. `distilabel` shows seeds of the
+same labels drawn at random for each prompt, as one without plans would; `given our prompts` is told also which seeds to
+show and in what order. Their lines are taken without their numbers and headings, the first three of each completion,
+and counted as candidates if they pass the same filters; the start of a pipeline (a run of one prompt) is not counted.
+`generate` is to bring at least 2 times as many candidates per second as `distilabel`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import re
 import statistics
 import subprocess
@@ -39,7 +42,7 @@ from seedgate.generator.filters.chain import FilterChain
 from seedgate.generator.filters.schema import validated
 from seedgate.generator.prompts import MOST_ITEMS, choose_form
 from seedgate.records import Example
-from seedgate.seeds import example_workspace, lock, verify
+from seedgate.seeds import baseline, example_workspace, lock, verify
 from seedgate.workspace import Workspace
 
 TARGET, TARGET_DISTILABEL = 0.95, 2.0
@@ -142,14 +145,28 @@ def with_load_generator(
     return Result(seconds, len(requests), would_be_candidates(ws, server, completions), tokens)
 
 
-def with_distilabel(ws: Workspace, server: Server, python: str, requests: list[Request]) -> Result:
+def with_seeds_drawn(ws: Workspace, server: Server, requests: list[Request]) -> list[str]:
+    """As many prompts for the same labels, each with seeds drawn for it alone."""
+    asked = {event.subject: event.payload for event in ws.ledger.events("request.completed")}
+    form = choose_form(ws.task, ws.config.generation, server.model)
+    seeds, rng, prompts = list(baseline(ws).seeds.values()), random.Random(0), []
+    for request in requests:
+        fixed, shots = asked[request.id]["fixed"], len(asked[request.id]["seed_ids"])
+        own = [seed for seed in seeds if all(seed.fields[name] == value for name, value in fixed.items())]
+        prompts.append(str(form.render(rng.sample(own, min(shots, len(own))), fixed).prompt))
+    return prompts
+
+
+def with_distilabel(
+    ws: Workspace, server: Server, python: str, requests: list[Request], prompts: list[str]
+) -> Result:
     asked = {event.subject: event.payload for event in ws.ledger.events("request.completed")}
     sampling = requests[0].sampling
     with tempfile.TemporaryDirectory() as folder:
         given, found = Path(folder) / "given.json", Path(folder) / "found.json"
         kwargs = {"temperature": sampling.temperature, "top_p": sampling.top_p}
         told = {
-            "prompts": [request.prompt for request in requests],
+            "prompts": prompts,
             "url": server.url,
             "model": server.model,
             "key": server.key,
@@ -247,7 +264,7 @@ def main() -> None:
     args.concurrency = args.concurrency or (8 if args.quick else 16)
     arms: dict[str, list[Result]] = {"generate": [], "load generator": []}
     if args.distilabel:
-        arms["distilabel"] = []
+        arms |= {"distilabel": [], "given our prompts": []}
     with served(args) as server:
         print(
             f"{server.url}, {server.model}; {pairs} pairs of {candidates} candidates, {args.concurrency} in flight"
@@ -258,10 +275,19 @@ def main() -> None:
             with fresh_workspace(server.model) as ws:
                 ours, requests = with_generate(ws, server, pair, candidates, args.concurrency)
                 theirs = with_load_generator(ws, server, pair, requests, args.concurrency)
-                others = [with_distilabel(ws, server, args.distilabel, requests)] if args.distilabel else []
+                others = []
+                if args.distilabel:
+                    drawn, ours_told = (
+                        with_seeds_drawn(ws, server, requests),
+                        [str(r.prompt) for r in requests],
+                    )
+                    others = [
+                        with_distilabel(ws, server, args.distilabel, requests, prompts)
+                        for prompts in (drawn, ours_told)
+                    ]
             for (name, results), result in zip(arms.items(), (ours, theirs, *others), strict=True):
                 results.append(result)
-                print(f"pair {pair}  {name:14} {result}", flush=True)
+                print(f"pair {pair}  {name:17} {result}", flush=True)
     tell(arms)
 
 
@@ -292,6 +318,7 @@ def tell(arms: dict[str, list[Result]]) -> None:
         ratio = found["distilabel", "candidates"]
         result |= {
             "distilabel": ratio,
+            "distilabel_given_our_prompts": found["given our prompts", "candidates"],
             "target_distilabel": TARGET_DISTILABEL,
             "ok": bool(result["ok"]) and ratio >= TARGET_DISTILABEL,
         }
