@@ -16,7 +16,7 @@ from typing import Any
 
 from seedgate.errors import InputError
 
-__all__ = ["canonical_json", "content_hash", "normalise", "sha256", "strict_loads"]
+__all__ = ["canonical_json", "content_hash", "encoded", "normalise", "sha256", "strict_loads"]
 
 MAX_DEPTH = 32
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -70,7 +70,12 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": 1, "a": "e\\u0301"})
     '{"a":"é","b":1}'
     """
-    return _ENCODER.encode(normalise(value))
+    return encoded(normalise(value))
+
+
+def encoded(content: Any) -> str:
+    """Canonical JSON text of what `normalise` has returned."""
+    return _ENCODER.encode(content)
 
 
 def sha256(data: str | bytes) -> str:

@@ -75,6 +75,36 @@ class Buckets:
         numbers = {entry // self._bands for part in found for entry in part.tolist()}
         return sorted(number - 1 for number in numbers if number)
 
+    def apart(self, rows: Row) -> NDArray[np.bool_]:
+        """Whether each of several rows, shape [rows, bands * width], has no band in common with any that was added."""
+        import numpy as np
+
+        own = rows.view(self._type)
+        held, older = self._rows.reshape(-1), self._older.reshape(-1)
+        apart, places = np.ones(len(own), np.bool_), np.arange(len(own))
+        entries = self._newest[self._slots(own)]
+        for _ in range(self._most_steps):
+            left = entries.any(1)
+            own, entries, places = own[left], entries[left], places[left]
+            if not len(places):
+                break
+            shared = ((held[entries] == own) & (entries > 0)).any(1)
+            apart[places[shared]] = False
+            own, entries, places = own[~shared], older[entries[~shared]], places[~shared]
+        return apart
+
+    def alike(self, rows: Row) -> NDArray[np.bool_]:
+        """Whether each of several rows has a band in common with another of them."""
+        import numpy as np
+
+        own = rows.view(self._type)
+        order = np.argsort(own, axis=0, kind="stable")
+        ranked = np.take_along_axis(own, order, 0)
+        found = np.zeros(len(own), np.bool_)
+        same, bands = np.nonzero(ranked[1:] == ranked[:-1])
+        found[order[same, bands]] = found[order[same + 1, bands]] = True
+        return found
+
     def agreement(self, row: Row, places: Sequence[int]) -> list[int]:
         """How many bytes each of these rows has in common with this one."""
         import numpy as np

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServedModel"]
 
-BATCH = 64
+BATCH = 256
 ATTEMPTS = 4
 TIMEOUT_S = 120.0
 _NOT_AS_BYTES = (400, 422)

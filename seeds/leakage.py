@@ -162,6 +162,7 @@ class LeakCheck:
         self.meanings = meanings if self._rows else None
         self._given = bound
         self._far: set[str] = set()
+        self._apart: set[str] = set()
 
     @classmethod
     def for_workspace(cls, ws: Workspace, evaluation: Sequence[Example]) -> LeakCheck:
@@ -196,10 +197,14 @@ class LeakCheck:
 
     def prepare(self, examples: Sequence[Example], *, stored: bool = False) -> None:
         """Computes at once what `find` needs of each; `stored`: for rows that stay."""
+        self._apart, self._far = set(), set()
+        for start in range(0, len(examples), _CHUNK):
+            part = examples[start : start + _CHUNK]
+            apart = self._index.apart([text_of(self._task, each.fields) for each in part])
+            self._apart |= {each.id for each, alone in zip(part, apart, strict=True) if alone}
         if self.meanings is None or self.bound is None:
             return
         limit = self.bound.threshold - CLOSE
-        self._far = set()
         for start in range(0, len(examples), _CHUNK):
             part = examples[start : start + _CHUNK]
             self.meanings.prepare(part, stored=stored)
@@ -210,9 +215,10 @@ class LeakCheck:
         """What the example leaks from, None if from nothing."""
         if example.id in self._ids:
             return Leak("exact", example.id, 1.0)
-        near = self._index.nearest(text_of(self._task, example.fields))
-        if near is not None:
-            return Leak("near", *near)
+        if example.id not in self._apart:
+            near = self._index.nearest(text_of(self._task, example.fields))
+            if near is not None:
+                return Leak("near", *near)
         if self.meanings is None or self.bound is None:
             return None
         if example.id in self._far:

@@ -26,7 +26,7 @@ __all__ = ["VECTORS_NAME", "Meanings", "can_be_compared", "held_rows"]
 VECTORS_NAME = "embeddings.db"
 """In `.seedgate`."""
 
-FLUSH = 512
+FLUSH = 1024
 MOST_HELD = 4096
 _CHUNK = 512
 

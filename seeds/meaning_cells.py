@@ -1,7 +1,7 @@
 """Vectors in cells around centres: each is compared with the few thousand around it.
 
-An inverted file, as in Jegou, Douze & Schmid 2011 (https://doi.org/10.1109/TPAMI.2010.57), without its compression: a
-row is in the cell of the nearest centre, and what is asked is compared by BLAS with all rows of the nearest cells.
+An inverted file, as in Jegou, Douze & Schmid 2011 (https://doi.org/10.1109/TPAMI.2010.57), of rows with a byte for each
+number: a row is in the cell of the nearest centre, and what is asked is compared by BLAS with the rows of some cells.
 Centres are means of a sample; whenever the rows have doubled they are found anew, twice as many. So a row is compared
 with some thousands, and with one centre for every `ROWS`. Time grows faster than that: the more cells, the fewer of a
 lot ask the same one, which is then read from memory for each (n^1.3 to 100,000, n^1.7 from there to 300,000).
@@ -14,9 +14,9 @@ split stays where it was.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from mmap import mmap
 from typing import TYPE_CHECKING
 
+from seedgate.seeds.packed import PackedRows
 from seedgate.seeds.threads import one_thread
 
 if TYPE_CHECKING:
@@ -46,13 +46,12 @@ class Cells:
         rows: The first ones, shape [rows, width], at least one.
     """
 
-    _cells: list[_Cell]
-
     def __init__(self, rows: Array) -> None:
-        self._fill(rows, *_parted(rows), 2 * len(rows))
+        self._rows = PackedRows.of(rows)
+        self._part()
 
     @classmethod
-    def restored(cls, rows: Array, cells: Numbers, centres: Array, full: int) -> Cells:
+    def restored(cls, rows: PackedRows, cells: Numbers, centres: Array, full: int) -> Cells:
         """Those whose `rows`, `cell_of_each`, `centres` and `full` these are.
 
         Raises:
@@ -63,11 +62,17 @@ class Cells:
         if len(rows) != len(cells) or not np.array_equal(np.unique(cells), np.arange(len(centres))):
             raise ValueError("rows, cells and centres do not belong together")
         made = cls.__new__(cls)
-        made._fill(rows, cells, centres, full)
+        made._rows = rows
+        made._fill(cells, centres, full)
         return made
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._rows)
+
+    @property
+    def rows(self) -> PackedRows:
+        """By number."""
+        return self._rows
 
     @property
     def centres(self) -> Array:
@@ -83,28 +88,18 @@ class Cells:
         """By the row's number, shape [rows]."""
         import numpy as np
 
-        found = np.zeros(self._count, np.int64)
+        found = np.zeros(len(self), np.int64)
         for place, cell in enumerate(self._cells):
-            found[cell.numbers[: cell.count]] = place
-        return found
-
-    def rows(self) -> Array:
-        """By number, shape [rows, width]."""
-        import numpy as np
-
-        found = np.zeros((self._count, self._centres.shape[1]), np.float32)
-        for cell in self._cells:
-            found[cell.numbers[: cell.count]] = cell.rows[: cell.count]
+            found[cell.numbers] = place
         return found
 
     def add(self, rows: Array) -> None:
         """Adds some; in lots of the same size the same rows make the same cells."""
         for place, members in _groups(_nearest_centre(rows, self._centres)):
-            self._cells[place].add(rows[members], self._count + members)
-        self._count += len(rows)
-        if self._count >= self._full:
-            held, self._cells = self.rows(), []
-            self._fill(held, *_parted(held), 2 * len(held))
+            self._cells[place].add(len(self) + members)
+        self._rows.add(rows)
+        if len(self) >= self._full:
+            self._part()
 
     def nearest_of(self, vectors: Array) -> tuple[Numbers, Array]:
         """Number and cosine of the nearest row to each of several, by BLAS."""
@@ -117,11 +112,10 @@ class Cells:
             order = np.argsort(cells, kind="stable")
             asked, sorted_vectors = asked[order], vectors[asked[order]]
             for start, end, place in _runs(cells[order]):
-                cell = self._cells[place]
-                # With few columns, OpenBLAS takes two thirds of the time that it takes with as few rows.
-                found = cell.rows[: cell.count] @ sorted_vectors[start:end].T
+                members = self._cells[place].numbers
+                found = self._rows.products(members, sorted_vectors[start:end])
                 at = found.argmax(0)
-                number[start:end] = cell.numbers[at]
+                number[start:end] = members[at]
                 cosine[start:end] = found[at, np.arange(end - start)]
         best = np.lexsort((number, -cosine, asked))
         best = best[np.append(True, asked[best][1:] != asked[best][:-1])]
@@ -132,8 +126,8 @@ class Cells:
         import numpy as np
 
         _, places = self._asked(np.einsum("ij,j->i", self._centres, vector)[None])
-        cells = [self._cells[place] for place in places.tolist()]
-        return [(cell.numbers[: cell.count], cell.rows[: cell.count]) for cell in cells]
+        members = [self._cells[place].numbers for place in places.tolist()]
+        return [(own, self._rows.rows(own)) for own in members]
 
     def _asked(self, likeness: Array) -> tuple[Numbers, Numbers]:
         """Pairs of who asks and which cell; cosines with the centres have shape [vectors, cells]."""
@@ -146,55 +140,48 @@ class Cells:
         asked, places = np.nonzero(likeness >= least[:, None])
         return asked, places
 
-    def _fill(self, rows: Array, cells: Numbers, centres: Array, full: int) -> None:
-        import numpy as np
+    def _part(self) -> None:
+        self._fill(*_parted(self._rows), 2 * len(self._rows))
 
-        self._count, self._centres, self._full = len(rows), centres, full
-        groups = [members for _, members in _groups(cells)]
-        # One piece with room for as many again, which takes memory as it is written to: pieces of a cell each,
-        # of all sizes and outgrown one by one, left holes of the same size as all rows.
-        starts = np.cumsum([0] + [2 * len(members) for members in groups]).tolist()
-        # Not by numpy, which asks for pages so large that all would be taken at once.
-        space = np.frombuffer(mmap(-1, starts[-1] * rows.shape[1] * 4), np.float32).reshape(-1, rows.shape[1])
-        numbers = np.empty(starts[-1], np.int64)
-        self._cells = []
-        for members, start, end in zip(groups, starts[:-1], starts[1:], strict=True):
-            cell = _Cell(space[start:end], numbers[start:end])
-            cell.add(rows[members], members)
-            self._cells.append(cell)
+    def _fill(self, cells: Numbers, centres: Array, full: int) -> None:
+        self._centres, self._full = centres, full
+        self._cells = [_Cell(members) for _, members in _groups(cells)]
 
 
 class _Cell:
-    """Some rows and their numbers, in the order of these: none at first, and room for them."""
+    """The numbers of some rows, ascending."""
 
-    def __init__(self, rows: Array, numbers: Numbers) -> None:
-        self.rows, self.numbers, self.count = rows, numbers, 0
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers, self._count = numbers, len(numbers)
 
-    def add(self, rows: Array, numbers: Numbers) -> None:
+    @property
+    def numbers(self) -> Numbers:
+        return self._numbers[: self._count]
+
+    def add(self, numbers: Numbers) -> None:
         import numpy as np
 
-        count = self.count + len(rows)
-        if count > len(self.rows):
-            room = count + count // 4
-            self.rows = np.resize(self.rows[: self.count], (room, rows.shape[1]))
-            self.numbers = np.resize(self.numbers[: self.count], room)
-        self.rows[self.count : count], self.numbers[self.count : count] = rows, numbers
-        self.count = count
+        count = self._count + len(numbers)
+        if count > len(self._numbers):
+            self._numbers = np.resize(self.numbers, count + count // 2)
+        self._numbers[self._count : count] = numbers
+        self._count = count
 
 
-def _parted(rows: Array) -> tuple[Numbers, Array]:
+def _parted(rows: PackedRows) -> tuple[Numbers, Array]:
     """The cell of each row, and centres of which each has a row."""
     import numpy as np
 
     count = max(len(rows) // ROWS, 1)
     drawn = np.random.default_rng(SEED).permutation(len(rows))[: SAMPLE * count]
-    sample = rows[np.sort(drawn)]
-    centres = rows[drawn[:count]]
+    sample, centres = rows.rows(np.sort(drawn)), rows.rows(drawn[:count])
     for _ in range(ROUNDS):
         for place, members in _groups(_nearest_centre(sample, centres)):
             centres[place] = sample[members].sum(0)
         centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), np.float32(1e-6))
-    kept, cells = np.unique(_nearest_centre(rows, centres), return_inverse=True)
+    parts = (rows.rows(slice(start, start + _CHUNK)) for start in range(0, len(rows), _CHUNK))
+    nearest = np.concatenate([_nearest_centre(part, centres) for part in parts])
+    kept, cells = np.unique(nearest, return_inverse=True)
     return cells, centres[kept]
 
 

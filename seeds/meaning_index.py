@@ -1,8 +1,9 @@
 """The nearest of many vectors: compared with each while they are few, with those around from some thousands on.
 
-What is compared is compared exactly; what cells miss, and how seldom, is in `seedgate.seeds.meaning_cells`. They are
-kept beside the vectors and grow from run to run; anything that does not fit is built anew. The gate does not use them:
-the evaluation set is always compared row by row (`seedgate.seeds.leakage`).
+Cosines are right to within .003, since rows in cells are rounded (`seedgate.seeds.packed`); what cells miss, and how
+seldom, is in `seedgate.seeds.meaning_cells`. They are kept beside the vectors and grow from run to run; anything that
+does not fit is built anew. The gate does not use them: the evaluation set is always compared row by row, unrounded
+(`seedgate.seeds.leakage`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from zipfile import BadZipFile
 
 from seedgate.files import atomic_write
 from seedgate.seeds.meaning_cells import Cells
+from seedgate.seeds.packed import PackedRows
 from seedgate.seeds.threads import one_thread
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ LOT = 256
 NEIGHBOURS = 16
 CLOSE = 0.002
 """Two ways of computing a cosine differ by less, half precision on disk included."""
-_CHUNK = 1024
+_CHUNK, _LOADED = 1024, 4096
 SAVED_FROM = 0.05
 """Growth from which the file is written again, as a share."""
 
@@ -111,8 +113,9 @@ class MeaningIndex:
         self._restore(path, ids)
         saved = set(self._ids)
         missing = [id_ for id_ in ids if id_ not in saved]
-        if missing:
-            self.add(missing, vectors_of(missing))
+        for start in range(0, len(missing), _LOADED):
+            part = missing[start : start + _LOADED]
+            self.add(part, vectors_of(part))
         if len(missing) > SAVED_FROM * len(saved):
             self._save(path)
 
@@ -121,12 +124,13 @@ class MeaningIndex:
 
         if self._cells is None:
             return
-        rows = np.concatenate([self._cells.rows(), self._rows()])
         with atomic_write(path, mode=0o600) as file:
             np.savez(
                 file,
                 ids=np.array(self._ids, np.bytes_),
-                rows=rows.astype(np.float16),
+                rows=self._cells.rows.values,
+                scales=self._cells.rows.scales,
+                tail=self._rows().astype(np.float16),
                 cells=self._cells.cell_of_each().astype(np.int32),
                 centres=self._cells.centres,
                 full=np.array(self._cells.full),
@@ -141,15 +145,15 @@ class MeaningIndex:
         try:
             with path.open("rb") as file, np.load(file) as saved:
                 found = [id_.decode() for id_ in saved["ids"].tolist()]
-                rows, cells = saved["rows"].astype(np.float32), saved["cells"].astype(np.int64)
-                if len(found) != len(rows) or not set(ids) >= set(found):
+                rows, tail = PackedRows(saved["rows"], saved["scales"]), saved["tail"].astype(np.float32)
+                if len(found) != len(rows) + len(tail) or not set(ids) >= set(found):
                     return
-                inside = len(cells)
-                self._cells = Cells.restored(rows[:inside], cells, saved["centres"], int(saved["full"]))
+                cells = saved["cells"].astype(np.int64)
+                self._cells = Cells.restored(rows, cells, saved["centres"], int(saved["full"]))
         except (BadZipFile, EOFError, KeyError, OSError, TypeError, UnicodeDecodeError, ValueError):
             return
-        self._ids, self._tail = found[:inside], None
-        self.add(found[inside:], rows[inside:])
+        self._ids, self._tail = found[: len(rows)], None
+        self.add(found[len(rows) :], tail)
 
     def _nearest(self, vectors: Array) -> tuple[Numbers, Array]:
         """Number and cosine of the nearest to each; of equally near ones, the one added first."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import nlargest
@@ -71,24 +71,22 @@ def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
 
 class _Sketched(NamedTuple):
     folded: str
-    owned: frozenset[str]
     row: NDArray[np.uint8]
     """The lowest byte of each MinHash value, then a hash of the text, which makes a band of its own."""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4096)
 def _sketched(text: str) -> _Sketched:
-    """Cached, because a text is usually looked up in several indexes one after the other, then added."""
+    """Cached, because a text is usually looked up in several indexes, many at once and then one by one, and added."""
     import numpy as np
 
     folded = fold(text)
-    owned = _grams(folded)
     sketch = RMinHash(PERMUTATIONS, SEED)
-    sketch.update(owned)
+    sketch.update(_grams(folded))
     row = np.empty(PERMUTATIONS + WIDEST, np.uint8)
     row[:PERMUTATIONS] = np.frombuffer(array("I", sketch.digest()), np.uint32)  # from a list it takes longer
     row[PERMUTATIONS:] = np.frombuffer(_hash(folded), np.uint8)
-    return _Sketched(folded, owned, row)
+    return _Sketched(folded, row)
 
 
 def _hash(folded: str) -> bytes:
@@ -101,6 +99,23 @@ def _rows_per_band(threshold: float) -> int:
     while rows < WIDEST and 1 - (1 - threshold ** (2 * rows)) ** (PERMUTATIONS // (2 * rows)) >= RECALL:
         rows *= 2
     return rows
+
+
+class _Texts:
+    """Texts by place, in one piece: half of what as many strings take."""
+
+    def __init__(self) -> None:
+        self._bytes, self._ends = bytearray(), array("Q", [0])
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, place: int) -> str:
+        return self._bytes[self._ends[place] : self._ends[place + 1]].decode("utf-8", "surrogatepass")
+
+    def append(self, text: str) -> None:
+        self._bytes += text.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._bytes))
 
 
 class NearIndex:
@@ -127,7 +142,7 @@ class NearIndex:
         self._used = PERMUTATIONS + width
         self._buckets = Buckets(bands + 1, width, MOST_ESTIMATED // bands)
         self._keys: list[str] = []
-        self._folded: list[str] = []
+        self._folded = _Texts()
         # For `nearest_any` only, made when first asked for: gram to the places of the texts that have it.
         self._postings: dict[str, list[int]] = {}
         self._sizes: list[int] = []
@@ -152,11 +167,29 @@ class NearIndex:
 
     def all_near(self, text: str) -> list[tuple[str, float]]:
         """Key and similarity of the texts at or over the threshold, the nearest first, 64 at most."""
-        _, owned, row = _sketched(text)
+        folded, row = _sketched(text)
         places = self._likely(row[: self._used])
+        owned = _grams(folded) if places else frozenset()
         scored = ((_overlap(owned, _grams(self._folded[place])), place) for place in places)
         near = sorted((-score, place) for score, place in scored if score >= self.threshold)
         return [(self._keys[place], -score) for score, place in near]
+
+    def apart(self, texts: Sequence[str], *, from_each_other: bool = False) -> list[bool]:
+        """Which of several texts have nobody to be compared with, so that `all_near` finds nothing; asked at once.
+
+        Args:
+            from_each_other: Nor would have, if some or all of them were added.
+        """
+        import numpy as np
+
+        if not texts:
+            return []
+        rows = np.stack([_sketched(text).row[: self._used] for text in texts])
+        apart = self._buckets.apart(rows)
+        if from_each_other:
+            apart &= ~self._buckets.alike(rows)
+        found: list[bool] = apart.tolist()
+        return found
 
     def nearest_any(self, text: str, *, ignore: Collection[str] = ()) -> tuple[str, float] | None:
         """Key and similarity of the nearest text, however far; None if no text shares a gram with this one.
@@ -165,7 +198,7 @@ class NearIndex:
         thousand seeds is nearest, not for filtering.
         """
         self._index_grams()
-        owned = _sketched(text).owned
+        owned = grams(text)
         shared: Counter[int] = Counter()
         for gram in owned:
             shared.update(self._postings.get(gram, ()))

@@ -44,6 +44,8 @@ _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
 _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9a-f]{1,4}:){2,7}(?::?[0-9a-f]{1,4}){1,6}(?![\w:])", re.I)
 _UNICAST = ipaddress.ip_network("2000::/3")
+_ANY = re.compile(r"[\d@]")
+"""Every kind has one of these."""
 _VERSION = re.compile(r"(?:\bv|version|release|build|section|chapter|§)[\s:=]*$", re.I)
 
 
@@ -89,6 +91,8 @@ def personal_in(text: str) -> list[Personal]:
     ['e-mail', 'phone']
     """
     found: list[Personal] = []
+    if not _ANY.search(text):
+        return found
     for kind, pattern, holds in _KINDS:
         for match in pattern.finditer(text):
             holding = holds(match)

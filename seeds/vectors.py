@@ -24,7 +24,7 @@ __all__ = ["VectorStore"]
 WAIT_S = 30.0
 _CHUNK = 500
 _TABLE = """CREATE TABLE IF NOT EXISTS vectors (
-    space TEXT NOT NULL, id TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (space, id)) WITHOUT ROWID"""
+    space TEXT NOT NULL, id TEXT NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (space, id))"""
 
 
 class VectorStore:

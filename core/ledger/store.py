@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 from sqlalchemy.engine import Connection, Engine
 
-from seedgate.canonical import canonical_json, sha256
+from seedgate.canonical import canonical_json, encoded, normalise, sha256
 from seedgate.errors import LedgerError
 from seedgate.files import os_errors
 from seedgate.ledger import schema
@@ -124,7 +124,8 @@ class Ledger:
         for event in batch:
             if event.kind not in KINDS:
                 raise ValueError(f"unknown event kind {event.kind!r}")
-        payloads = [canonical_json(event.payload) for event in batch]
+        contents = [normalise(event.payload) for event in batch]
+        payloads = [encoded(content) for content in contents]
         bodies = [[canonical_json(body) for body in event.bodies] for event in batch]
         if not batch:
             return []
@@ -138,16 +139,16 @@ class Ledger:
             written: list[Event] = []
             rows: list[dict[str, Any]] = []
             texts: dict[str, str] = {}
-            for event, payload, own in zip(batch, payloads, bodies, strict=True):
+            for event, content, payload, own in zip(batch, contents, payloads, bodies, strict=True):
                 if event.key is not None:
                     if event.key in known:
                         continue
                     known.add(event.key)
                 seq += 1
                 digest = event_hash(prev, seq, at, event.kind, event.subject, event.key, payload)
-                row = Event(seq, at, event.kind, event.subject, event.key, payload, prev, digest)
-                rows.append(row._asdict())
-                written.append(row._replace(payload=json.loads(payload)))
+                row = Event(seq, at, event.kind, event.subject, event.key, content, prev, digest)
+                rows.append(row._asdict() | {"payload": payload})
+                written.append(row)
                 texts |= {sha256(body): body for body in own}
                 prev = digest
             missing = texts.keys() - _existing(connection, schema.bodies.c.hash, list(texts))

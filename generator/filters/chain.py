@@ -89,7 +89,7 @@ class FilterChain:
         exact = [each for each in self.filters if isinstance(each, ExactFilter)]
         left = {e.id: e for e in examples if self._prepared[e.id] is None and not _first_drop(exact, e, ())}
         for each in self.filters:
-            if isinstance(each, EvaluationFilter | SemanticFilter):
+            if isinstance(each, EvaluationFilter | NearFilter | SemanticFilter):
                 each.prepare(list(left.values()))
 
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:

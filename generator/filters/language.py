@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from functools import cache
-from typing import Any
 
 from seedgate.generator.filters.base import Drop
+from seedgate.languages import identifier
 from seedgate.records import Example
 from seedgate.task import Field, Task
 
@@ -54,7 +53,7 @@ class LanguageFilter:
             name, text = field.name, _text(field, example)
             if not known[name] or _letters(text) < LEAST_LETTERS or self._in_words_of_seeds(name, text):
                 continue
-            ranked = [(RELATIVES.get(each, each), chance) for each, chance in _identifier().rank(text)]
+            ranked = [(RELATIVES.get(each, each), chance) for each, chance in identifier().rank(text)]
             language, probability = ranked[0]
             if language in known[name] or probability < SURE:
                 continue
@@ -79,7 +78,7 @@ class LanguageFilter:
             for field in self._fields:
                 name, text = field.name, _text(field, seed)
                 if _letters(text) >= LEAST_LETTERS:
-                    language, probability = _identifier().classify(text)
+                    language, probability = identifier().classify(text)
                     if probability >= SURE:
                         self._vocabulary[name] |= _words(text)
                         self._known[name].add(RELATIVES.get(language, language))
@@ -97,11 +96,3 @@ def _words(text: str) -> set[str]:
 
 def _letters(text: str) -> int:
     return sum(map(str.isalpha, text))
-
-
-@cache
-def _identifier() -> Any:
-    """The model that py3langid ships, with probabilities in place of raw scores."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

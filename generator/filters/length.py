@@ -31,7 +31,9 @@ def runs_in_circles(text: str) -> bool:
     if _RUN.search(text):
         return True
     words = re.findall(r"[\w']+", text.casefold())
-    if _PHRASE.search(" ".join(word.replace("'", "") for word in words)):
+    plain = [word.replace("'", "") for word in words]
+    # Whatever is repeated that often leaves three words or more that came before; the pattern itself takes long.
+    if len(plain) - len(set(plain)) >= 3 and _PHRASE.search(" ".join(plain)):
         return True
     shingles = [tuple(words[i : i + SHINGLE]) for i in range(len(words) - SHINGLE + 1)]
     return len(shingles) >= 10 and len(set(shingles)) / len(shingles) < LEAST_DISTINCT

@@ -69,6 +69,7 @@ class SemanticFilter:
         self._meanings = meanings
         self._threshold = threshold
         self._index = MeaningIndex()
+        self._prepared: set[str] = set()
         self._unlike: set[str] = set()
 
     def load(self, ws: Workspace, ids: Iterable[str]) -> None:
@@ -83,7 +84,7 @@ class SemanticFilter:
 
     def prepare(self, examples: Sequence[Example]) -> None:
         """Compares several at once with all that is known and with each other: most are like nothing."""
-        self._unlike = set()
+        self._prepared, self._unlike = {each.id for each in examples}, set()
         if not examples:
             return
         vectors = self._meanings.held(examples)
@@ -105,5 +106,7 @@ class SemanticFilter:
 
     def accept(self, example: Example) -> None:
         """Adds it, and stores its vector for later runs."""
+        if example.id not in self._prepared:
+            self._unlike.clear()
         self._index.add([example.id], self._meanings.of(example)[None])
         self._meanings.keep(example)

@@ -66,9 +66,9 @@ class TestServedModel:
         stamina.set_testing(False)
 
     def test_vectors_come_in_the_order_of_the_texts_with_length_one(self, fake: FakeEmbeddings) -> None:
-        texts = [f"word{n} " * (n % 7 + 1) for n in range(150)]
+        texts = [f"word{n} " * (n % 7 + 1) for n in range(600)]
         vectors = ServedModel(fake.url, "tiny", "sesame").embed(texts)
-        assert [len(body["input"]) for body in fake.bodies] == [64, 64, 22]
+        assert [len(body["input"]) for body in fake.bodies] == [256, 256, 88]
         assert {body["model"] for body in fake.bodies} == {"tiny"}
         assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
         assert vectors[3] @ vectors[10] == pytest.approx(cosine(texts[3], texts[10]), abs=1e-5)

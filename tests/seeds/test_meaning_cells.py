@@ -6,6 +6,8 @@ import pytest
 from seedgate.seeds.meaning_cells import ROWS, Cells
 
 WIDTH, LOT = 64, 256
+ROUNDED = 0.003
+"""Half a step of a byte where the largest number of a row is .7."""
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -47,11 +49,11 @@ def test_numbers_are_those_of_the_order_and_one_by_one_compares_with_the_same() 
     cells = streamed(rows, 1000)
     numbers, cosine = cells.nearest_of(rows[::50])
     assert numbers.tolist() == list(range(0, 5000, 50))
-    assert cosine.tolist() == pytest.approx([1] * 100, abs=1e-4)
+    assert cosine.tolist() == pytest.approx([1] * 100, abs=2e-3)
     near = cells.near(rows[77])
     assert 77 in np.concatenate([own for own, _ in near])
-    assert all(np.array_equal(held, rows[own]) for own, held in near)
-    assert np.array_equal(cells.rows(), rows)
+    assert all(held == pytest.approx(rows[own], abs=ROUNDED) for own, held in near)
+    assert cells.rows.rows(np.arange(5000)) == pytest.approx(rows, abs=ROUNDED)
 
 
 def test_centres_are_found_anew_when_the_rows_have_doubled() -> None:
@@ -67,21 +69,21 @@ def test_many_equal_rows_share_a_cell_and_are_found() -> None:
     cells = streamed(rows, 300)
     assert len(cells) == 4000
     numbers, cosine = cells.nearest_of(rows[[0, 3999]])
-    assert cosine.tolist() == pytest.approx([1, 1], abs=1e-4)
+    assert cosine.tolist() == pytest.approx([1, 1], abs=2e-3)
     assert (numbers < 2000).tolist() == [True, False]
 
 
 def test_one_row_is_a_cell() -> None:
     row = texts(1, 2)
-    assert [part.tolist() for part in Cells(row).nearest_of(row)] == [[0], [pytest.approx(1)]]
+    assert [part.tolist() for part in Cells(row).nearest_of(row)] == [[0], [pytest.approx(1, abs=2e-3)]]
 
 
 def test_restored_ones_must_belong_together() -> None:
     cells = streamed(texts(2000, 2), 1000)
-    parts = cells.rows(), cells.cell_of_each(), cells.centres
+    parts = cells.rows, cells.cell_of_each(), cells.centres
     again = Cells.restored(*parts, cells.full)
     assert np.array_equal(again.cell_of_each(), cells.cell_of_each())
     with pytest.raises(ValueError, match="do not belong together"):
         Cells.restored(parts[0], parts[1], parts[2][:-1], cells.full)
     with pytest.raises(ValueError, match="do not belong together"):
-        Cells.restored(parts[0][:-1], parts[1], parts[2], cells.full)
+        Cells.restored(parts[0], parts[1][:-1], parts[2], cells.full)

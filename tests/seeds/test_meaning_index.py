@@ -80,7 +80,11 @@ def test_what_is_ignored_is_not_found_and_the_next_is(most_exact: int) -> None:
     for ignored in (3, 40):
         found = index.nearest(VECTORS[7], ignore={IDS[place] for place in order[:ignored]})
         assert found is not None
-        assert found[0] == IDS[order[ignored]]
+        # Rounded rows may change places with others that are as near.
+        assert found[0] not in {IDS[place] for place in order[:ignored]}
+        assert float(BY_ID[found[0]] @ VECTORS[7]) == pytest.approx(
+            float(VECTORS[order[ignored]] @ VECTORS[7]), abs=0.006
+        )
 
 
 @either_way
