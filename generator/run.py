@@ -17,6 +17,7 @@ from seedgate.generator.clients.chosen import client_for
 from seedgate.generator.clients.room import START
 from seedgate.generator.filters.chain import FilterChain
 from seedgate.generator.filters.semantic import MEASURED, measured_cosine
+from seedgate.generator.judging import Judge, JudgeProcess, JudgeThread, Setting, pays
 from seedgate.generator.prompts import Form, choose_form
 from seedgate.generator.reading import tally_of
 from seedgate.generator.recording import Recorder
@@ -166,12 +167,16 @@ class _Run:
     ) -> GenerationReport:
         """Runs the stream; records its beginning and end."""
         client = client or client_for(self.ws, connections=self.concurrency)
+        languages = self.ws.config.generation.language == "seeds"
+        process = JudgeProcess(languages=languages) if pays(self.target - tally.total) else None
+        judge: Judge | None = None
         try:
             model = await client.start()
             chosen = self._choose(tally, model)
             run_id = self.begin(lease, model, chosen)
             meter = Meter(tally.total, self.target, on_progress)
-            stream = self._stream(client, model, run_id, tally, lease, meter, chosen)
+            judge = self._judge(process, model, run_id)
+            stream = self._stream(client, judge, tally, lease, meter, chosen)
             await stream.run()
             warnings = (*self._unseeded(), *chosen.warnings, *self.scores.warnings)
             if stream.exhausted:
@@ -180,6 +185,8 @@ class _Run:
                 warnings += (self._stalled(meter, stream.patience),)
             asked = await self._score(client, lease, on_progress)
         finally:
+            if used := judge or process:
+                used.close()
             await client.aclose()
         return self.finish(lease, meter, run_id, (*warnings, *asked.warnings), asked)
 
@@ -253,19 +260,17 @@ class _Run:
     def _stream(
         self,
         client: Client,
-        model: ModelInfo,
-        run_id: str,
+        judge: Judge,
         tally: Tally,
         lease: Lease,
         meter: Meter,
         chosen: Chosen,
     ) -> Stream:
         tally.yield_per_request = self._first_guess
-        chain = FilterChain.for_workspace(self.ws, self.base)
         return Stream(
             client,
             chosen.mix.plans(tally),
-            Recorder(self.ws.task, self.form, chain, model, cycle=self.cycle, run=run_id),
+            judge,
             tally,
             partial(self.ws.ledger.append, lease=lease),
             target=self.target,
@@ -273,6 +278,13 @@ class _Run:
             patience=max(LEAST_PATIENCE, 2 * (self.concurrency or 0)),
             on_outcome=meter.add,
         )
+
+    def _judge(self, process: JudgeProcess | None, model: ModelInfo, run_id: str) -> Judge:
+        if process:
+            process.begin(Setting(self.ws.root, self.ws.config, model, self.cycle, run_id))
+            return process
+        chain = FilterChain.for_workspace(self.ws, self.base)
+        return JudgeThread(Recorder(self.ws.task, self.form, chain, model, cycle=self.cycle, run=run_id))
 
     def _choose(self, tally: Tally, model: ModelInfo) -> Chosen:
         return self.chooser.choose(tally, model, (self.target - tally.total) / self._first_guess)

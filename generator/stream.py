@@ -1,21 +1,23 @@
 """The stream from plans to the ledger: bounded everywhere, no barrier anywhere.
 
-One task sends plans while slots are free; each answer goes into a bounded queue; one task judges answers in
-the order in which they came and appends them in batches. A slow ledger fills the queue, which holds the slots,
-so nothing piles up. Near the target no more is sent than will probably be needed; what is in flight when the
-target is reached is waited for and recorded.
+One task sends plans while slots are free; each answer goes into a bounded queue; one task gives answers to the
+judge in the order in which they came, and one appends what was judged in batches. A slow ledger holds the judge,
+which fills the queue, which holds the slots, so nothing piles up. Near the target no more is sent than will
+probably be needed; what is in flight when the target is reached is waited for and recorded.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple
 
 from seedgate.errors import SeedgateError
 from seedgate.generator.clients.base import Client, Completion
 from seedgate.generator.clients.room import START
+from seedgate.generator.judging import Judge
 from seedgate.generator.recording import Outcome
 from seedgate.generator.strategies.base import Plan, Tally
 from seedgate.ledger import NewEvent
@@ -24,6 +26,8 @@ __all__ = ["FLUSH_REQUESTS", "Stream"]
 
 FLUSH_REQUESTS = 64
 FLUSH_S = 0.5
+AT_JUDGE = 2
+"""Lots that are judged or wait for it, so that the judge never does."""
 PRIOR_REQUESTS = 4.0
 """How many requests' worth the first guess of the yield counts."""
 
@@ -31,8 +35,12 @@ PRIOR_REQUESTS = 4.0
 _Result = tuple[Plan, Completion]
 
 
-class _Judge(Protocol):
-    def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]: ...
+class _Lot(NamedTuple):
+    """Answers that were given to the judge, and whether they are the last."""
+
+    answered: list[_Result]
+    judging: asyncio.Future[list[Outcome]]
+    last: bool
 
 
 class Stream:
@@ -58,7 +66,7 @@ class Stream:
         self,
         client: Client,
         plans: Iterator[Plan],
-        judge: _Judge,
+        judge: Judge,
         tally: Tally,
         append: Callable[[list[NewEvent]], object],
         *,
@@ -97,10 +105,12 @@ class Stream:
             SeedgateError: A request failed for good, or the ledger did. What had come back is recorded.
         """
         self._results: asyncio.Queue[_Result | None] = asyncio.Queue(FLUSH_REQUESTS)
-        self._changed = asyncio.Event()
+        self._changed, self._moved = asyncio.Event(), asyncio.Event()
+        self._lots: deque[_Lot] = deque()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write())
+                group.create_task(self._hand_over())
                 group.create_task(self._send(group))
         except BaseExceptionGroup as errors:
             raise _first(errors) from None
@@ -158,38 +168,16 @@ class Stream:
         self._changed.clear()
         await self._changed.wait()
 
-    # -- recording -----------------------------------------------------------------------------------
+    # -- judging -------------------------------------------------------------------------------------
 
-    async def _write(self) -> None:
-        batch: list[NewEvent] = []
-        more = True
-        try:
-            while more:
-                more = await self._gather(batch)
-                await asyncio.to_thread(self._append, list(batch))
-                batch.clear()
-        except asyncio.CancelledError:
-            # What came back cost tokens. A batch on its way already is not written twice: events have keys.
-            answered, _ = self._waiting()
-            self._note(answered, self._judge.outcomes(answered), batch)
-            self._append(batch)
-            raise
-
-    async def _gather(self, batch: list[NewEvent]) -> bool:
-        """Fills the batch with up to 64 requests or half a second of them; False after the last."""
-        gathered, until, result = 0, None, await self._results.get()
-        while True:
-            answered, last = self._waiting(result, most=FLUSH_REQUESTS - gathered)
-            await self._take(answered, batch)
-            gathered += len(answered)
-            until = until or asyncio.get_running_loop().time() + FLUSH_S
-            if last or gathered >= FLUSH_REQUESTS:
-                return not last
-            try:
-                async with asyncio.timeout_at(until):
-                    result = await self._results.get()
-            except TimeoutError:
-                return True
+    async def _hand_over(self) -> None:
+        """Gives the judge all that has come back, lot by lot. Nothing is in its own hands while it waits."""
+        last = False
+        while not last:
+            while len(self._lots) >= AT_JUDGE:
+                await self._move()
+            answered, last = self._waiting(await self._results.get(), most=FLUSH_REQUESTS)
+            self._judged_soon(answered, last=last)
 
     def _waiting(self, *first: _Result | None, most: int = sys.maxsize) -> tuple[list[_Result], bool]:
         """What has come back and was not judged, and whether it is the last."""
@@ -198,15 +186,66 @@ class Stream:
             results.append(self._results.get_nowait())
         return [each for each in results if each is not None], None in results
 
-    async def _take(self, answered: Sequence[_Result], batch: list[NewEvent]) -> None:
-        """Judges all that waits at once, in a thread: meanwhile others may come back."""
-        judging = asyncio.ensure_future(asyncio.to_thread(self._judge.outcomes, answered))
-        try:
-            outcomes = await asyncio.shield(judging)
-        except asyncio.CancelledError:
-            self._note(answered, await judging, batch)
-            raise
-        self._note(answered, outcomes, batch)
+    def _judged_soon(self, answered: list[_Result], *, last: bool) -> None:
+        """Elsewhere: meanwhile others may come back."""
+        judging = asyncio.wrap_future(self._judge.submit(answered))
+        # An error is raised where this is awaited, unless an earlier one was.
+        judging.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._lots.append(_Lot(answered, judging, last))
+        self._moved.set()
+
+    async def _move(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
+
+    # -- recording -----------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        batch: list[NewEvent] = []
+        more = True
+        while more:
+            try:
+                more = await self._gather(batch)
+                await asyncio.to_thread(self._append, list(batch))
+            except asyncio.CancelledError:
+                # What came back cost tokens. A batch on its way already is not written twice: events have keys.
+                self._judged_soon(self._waiting()[0], last=True)
+                try:
+                    while self._lots:
+                        await self._take(batch)
+                finally:
+                    self._append(batch)
+                raise
+            except SeedgateError:  # of the judge: what it said before is recorded
+                await asyncio.to_thread(self._append, list(batch))
+                raise
+            batch.clear()
+
+    async def _gather(self, batch: list[NewEvent]) -> bool:
+        """Fills the batch with up to 64 requests or half a second of them; False after the last."""
+        gathered, until = 0, None
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    while not self._lots:
+                        await self._move()
+                    if gathered + len(self._lots[0].answered) > FLUSH_REQUESTS:
+                        return True
+                    lot = await self._take(batch)
+            except TimeoutError:
+                return True
+            if lot.last:
+                return False
+            gathered += len(lot.answered)
+            until = until or asyncio.get_running_loop().time() + FLUSH_S
+
+    async def _take(self, batch: list[NewEvent]) -> _Lot:
+        """The oldest lot, once it is judged; it stays where it is until then."""
+        outcomes = await asyncio.shield(self._lots[0].judging)
+        lot = self._lots.popleft()
+        self._moved.set()
+        self._note(lot.answered, outcomes, batch)
+        return lot
 
     def _note(self, answered: Sequence[_Result], outcomes: Sequence[Outcome], batch: list[NewEvent]) -> None:
         for (plan, _), outcome in zip(answered, outcomes, strict=True):

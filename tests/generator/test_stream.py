@@ -6,16 +6,17 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
 import pytest
 
-from seedgate.errors import LedgerError, ServiceError
+from seedgate.errors import LedgerError, SeedgateError, ServiceError
 from seedgate.generator.clients.base import Choice, Completion, ModelInfo, Request, Sampling
 from seedgate.generator.recording import Outcome
 from seedgate.generator.strategies.base import Plan, Tally
-from seedgate.generator.stream import FLUSH_REQUESTS, Stream
+from seedgate.generator.stream import AT_JUDGE, FLUSH_REQUESTS, Stream
 from seedgate.ledger import NewEvent
 
 SAMPLING = Sampling(1, 0.7, 0.9, 60)
@@ -52,10 +53,17 @@ class SlowModel:
 
 
 class Judge:
-    """Makes `accepted` candidates of every completion."""
+    """Makes `accepted` candidates of every completion, in a thread."""
 
     def __init__(self, accepted: int = 1) -> None:
         self.accepted = accepted
+        self.thread = ThreadPoolExecutor(1)
+
+    def submit(self, answered: Sequence[tuple[Plan, Completion]]) -> Future[list[Outcome]]:
+        return self.thread.submit(self.outcomes, answered)
+
+    def close(self) -> None:
+        self.thread.shutdown()
 
     def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
         return [
@@ -150,7 +158,8 @@ async def test_a_slow_ledger_holds_back_the_requests() -> None:
     await asyncio.sleep(0.25)  # time enough for as many again, if nothing held them back
     waiting = model.begun
     ledger.may_write.set()
-    assert waiting <= 2 * FLUSH_REQUESTS + 2 * 8
+    # Being written, with the judge, waiting for it, and in flight.
+    assert waiting <= (2 + AT_JUDGE) * FLUSH_REQUESTS + 2 * 8
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
@@ -199,7 +208,9 @@ async def test_it_gives_up_when_nothing_new_comes() -> None:
     run = stream(model, Ledger(), Judge(0), patience=30)
     await run.run()
     assert run.stalled
-    assert 30 <= model.begun <= 30 + 8 + 2 * FLUSH_REQUESTS  # those being judged, and those that wait
+    assert (
+        30 <= model.begun <= 30 + 8 + (1 + AT_JUDGE) * FLUSH_REQUESTS
+    )  # those being judged, and those that wait
 
 
 async def test_after_an_error_the_rest_in_flight_is_recorded_before_it_is_raised() -> None:
@@ -226,3 +237,36 @@ async def test_a_cancelled_run_records_what_had_come_back() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert len(ledger.subjects) == 20
+
+
+async def test_what_was_judged_before_the_judge_failed_is_recorded() -> None:
+    class Failing(Judge):
+        def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
+            if any(plan.index == 20 for plan, _ in answered):
+                raise SeedgateError("the judge is gone")
+            return super().outcomes(answered)
+
+    ledger = Ledger()
+    with pytest.raises(SeedgateError, match="judge is gone"):
+        await stream(SlowModel(), ledger, Failing(), concurrency=1).run()
+    assert ledger.subjects == [f"r{number}" for number in range(20)]
+
+
+async def test_a_cancelled_run_records_what_is_with_the_judge_and_what_waits_for_it() -> None:
+    may_judge = threading.Event()
+
+    class Slow(Judge):
+        def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
+            may_judge.wait()
+            return super().outcomes(answered)
+
+    model, ledger = SlowModel(lambda n: 0.001 if n < 20 else 600), Ledger()
+    running = asyncio.create_task(stream(model, ledger, Slow()).run())
+    await until(lambda: model.begun == 28)
+    running.cancel()
+    await asyncio.sleep(0.05)
+    assert not ledger.subjects
+    may_judge.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert sorted(ledger.subjects) == sorted(f"r{number}" for number in range(20))
