@@ -34,8 +34,6 @@ __all__ = ["PROCESS_FROM", "Judge", "JudgeProcess", "JudgeThread", "Setting", "p
 PROCESS_FROM = 2000
 """Candidates still wanted from which a process saves more than its start takes (benchmarks/null_server.py)."""
 _COMMAND = "from seedgate.generator.judging import main; main()"
-_LANGUAGES = "import threading; from seedgate import languages; threading.Thread(target=languages.identifier).start(); "
-"""Loads the model of languages beside the imports."""
 _END_S = 10.0
 G = TypeVar("G")
 T = TypeVar("T")
@@ -84,19 +82,15 @@ class JudgeThread:
 
 
 class JudgeProcess:
-    """A recorder in a process of its own. Imports begin at once, so make it before anything else that takes time.
+    """A recorder in a process of its own. Imports begin at once, so make it before anything else that takes time."""
 
-    Args:
-        languages: Whether it will have to tell languages.
-    """
-
-    def __init__(self, *, languages: bool = False) -> None:
+    def __init__(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             number = theirs.fileno()
             # In a session of its own: an interrupt is for the run, which wants what has come back judged first.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", (_LANGUAGES if languages else "") + _COMMAND, str(number)],
+                [sys.executable, "-P", "-c", _COMMAND, str(number)],
                 pass_fds=[number],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ plan's number, so that a plan entry is recorded once however often a run is kill
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ from seedgate.generator.parsing import Item
 from seedgate.generator.prompts import Form
 from seedgate.generator.strategies.base import Plan
 from seedgate.ledger import NewEvent
-from seedgate.records import Candidate, Example, Provenance, dump
+from seedgate.records import Example, Provenance, dump
 from seedgate.task import Task
 
 __all__ = ["Outcome", "Recorder", "request_key"]
@@ -105,15 +105,15 @@ class Recorder:
         prompt_hash = content_hash(prompt)
         result = Outcome([self._completed(plan, completion, prompt, prompt_hash)], len(completion.choices))
         result.strategy = plan.strategy
+        provenance = dump(self._provenance(plan, completion, prompt_hash, at)) if parsed else {}
         for choice, item, parsed_as in parsed:
             made = parsed_as if isinstance(parsed_as, Drop) else self._filtered(parsed_as, plan.repairs)
             if isinstance(made, Drop):
                 result.drops[made.filter, made.reason] += 1
                 result.events.append(self._dropped(plan, choice, item, made))
                 continue
-            provenance = self._provenance(plan, completion, choice, item, prompt_hash, at)
             result.accepted += 1
-            result.events.append(_created(Candidate(example=made, provenance=provenance)))
+            result.events.append(_created(made, provenance, choice, item))
         return result
 
     def _example(self, plan: Plan, choice: Choice, item: Item) -> Example | Drop:
@@ -134,9 +134,8 @@ class Recorder:
             self._chain.accept(example)
         return drop or example
 
-    def _provenance(
-        self, plan: Plan, completion: Completion, choice: Choice, item: Item, prompt_hash: str, at: str
-    ) -> Provenance:
+    def _provenance(self, plan: Plan, completion: Completion, prompt_hash: str, at: str) -> Provenance:
+        """What all candidates of a request have in common."""
         return Provenance(
             cycle=self._cycle,
             run=self._run,
@@ -147,9 +146,6 @@ class Recorder:
             sampling=plan.request.sampling.as_dict(),
             prompt_hash=prompt_hash,
             request_id=plan.request.id,
-            choice=choice.index,
-            item=item.number,
-            finish_reason=choice.finish_reason,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             at=at,
@@ -201,13 +197,22 @@ class Recorder:
         return NewEvent("candidate.dropped", plan.request.id, payload, key=f"dropped:{place}")
 
 
-def _created(candidate: Candidate) -> NewEvent:
-    payload = dict(dump(candidate))
-    payload["example"] = {key: value for key, value in payload["example"].items() if key != "fields"}
+def _created(example: Example, common: Mapping[str, Any], choice: Choice, item: Item) -> NewEvent:
+    """As `dump` of the `Candidate`, which would check a dozen times what is the same for a whole request."""
+    own = {"choice": choice.index, "item": item.number, "finish_reason": choice.finish_reason}
+    payload = {
+        "example": _said(tags=example.tags, source=example.source),
+        "provenance": {**common, **_said(**own)},
+    }
     return NewEvent(
         "candidate.created",
-        candidate.id,
+        example.id,
         payload,
-        key=f"candidate:{candidate.id}",
-        bodies=(candidate.example.fields,),
+        key=f"candidate:{example.id}",
+        bodies=(example.fields,),
     )
+
+
+def _said(**values: Any) -> dict[str, Any]:
+    """Without those that say nothing."""
+    return {name: value for name, value in values.items() if value}

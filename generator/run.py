@@ -167,8 +167,7 @@ class _Run:
     ) -> GenerationReport:
         """Runs the stream; records its beginning and end."""
         client = client or client_for(self.ws, connections=self.concurrency)
-        languages = self.ws.config.generation.language == "seeds"
-        process = JudgeProcess(languages=languages) if pays(self.target - tally.total) else None
+        process = JudgeProcess() if pays(self.target - tally.total) else None
         judge: Judge | None = None
         try:
             model = await client.start()

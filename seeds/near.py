@@ -61,7 +61,11 @@ def jaccard(a: str, b: str) -> float:
 
 
 def _grams(folded: str) -> frozenset[str]:
-    return frozenset([folded[i : i + GRAM] for i in range(max(1, len(folded) - GRAM + 1))])
+    return frozenset(_all_grams(folded))
+
+
+def _all_grams(folded: str) -> list[str]:
+    return [folded[i : i + GRAM] for i in range(max(1, len(folded) - GRAM + 1))]
 
 
 def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
@@ -82,7 +86,7 @@ def _sketched(text: str) -> _Sketched:
 
     folded = fold(text)
     sketch = RMinHash(PERMUTATIONS, SEED)
-    sketch.update(_grams(folded))
+    sketch.update(_all_grams(folded))
     row = np.empty(PERMUTATIONS + WIDEST, np.uint8)
     row[:PERMUTATIONS] = np.frombuffer(array("I", sketch.digest()), np.uint32)  # from a list it takes longer
     row[PERMUTATIONS:] = np.frombuffer(_hash(folded), np.uint8)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import cache, cached_property
+from typing import Any
 
 from seedgate.generator.filters.base import Drop
-from seedgate.languages import identifier
 from seedgate.records import Example
 from seedgate.task import Field, Task
 
@@ -40,20 +41,18 @@ class LanguageFilter:
     def __init__(self, task: Task, seeds: Iterable[Example]) -> None:
         # Of JSON only bits and pieces are texts, too short to tell a language from another.
         self._fields = [field for field in task.fields if field.type in ("text", "chat")]
-        self._seeds: list[Example] | None = list(seeds)
-        self._vocabulary: dict[str, set[str]] = {field.name: set() for field in self._fields}
-        self._known: dict[str, set[str]] = {field.name: set() for field in self._fields}
+        self._seeds = list(seeds)
 
     def check(self, example: Example, *, ignore: Collection[str] = ()) -> Drop | None:
         """See `Filter.check`."""
-        known = self._languages()
-        if not any(known.values()):
-            return None
         for field in self._fields:
             name, text = field.name, _text(field, example)
-            if not known[name] or _letters(text) < LEAST_LETTERS or self._in_words_of_seeds(name, text):
+            if _letters(text) < LEAST_LETTERS or self._in_words_of_seeds(name, text):
                 continue
-            ranked = [(RELATIVES.get(each, each), chance) for each, chance in identifier().rank(text)]
+            known = self._known
+            if not known[name]:
+                continue
+            ranked = [(RELATIVES.get(each, each), chance) for each, chance in _identifier().rank(text)]
             language, probability = ranked[0]
             if language in known[name] or probability < SURE:
                 continue
@@ -72,18 +71,26 @@ class LanguageFilter:
     def accept(self, example: Example) -> None:
         """Nothing to remember."""
 
-    def _languages(self) -> dict[str, set[str]]:
-        """Found out when first needed: loading what tells languages takes a moment."""
-        for seed in self._seeds or ():
-            for field in self._fields:
-                name, text = field.name, _text(field, seed)
-                if _letters(text) >= LEAST_LETTERS:
-                    language, probability = identifier().classify(text)
-                    if probability >= SURE:
-                        self._vocabulary[name] |= _words(text)
-                        self._known[name].add(RELATIVES.get(language, language))
-        self._seeds = None
-        return self._known
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        """Of the seeds, long enough to tell, by field."""
+        found = {f.name: [_text(f, seed) for seed in self._seeds] for f in self._fields}
+        return {
+            name: [each for each in own if _letters(each) >= LEAST_LETTERS] for name, own in found.items()
+        }
+
+    @cached_property
+    def _vocabulary(self) -> dict[str, set[str]]:
+        return {name: {word for text in own for word in _words(text)} for name, own in self._texts.items()}
+
+    @cached_property
+    def _known(self) -> dict[str, set[str]]:
+        """The languages of the seeds, found out when first needed: loading what tells them takes half a second."""
+        told = {name: [_identifier().classify(text) for text in own] for name, own in self._texts.items()}
+        return {
+            name: {RELATIVES.get(language, language) for language, sure in own if sure >= SURE}
+            for name, own in told.items()
+        }
 
 
 def _text(field: Field, example: Example) -> str:
@@ -96,3 +103,11 @@ def _words(text: str) -> set[str]:
 
 def _letters(text: str) -> int:
     return sum(map(str.isalpha, text))
+
+
+@cache
+def _identifier() -> Any:
+    """The model that py3langid ships, with probabilities in place of raw scores."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

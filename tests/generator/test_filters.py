@@ -139,6 +139,18 @@ class TestLanguage:
         assert reason(both, message("Mein Paket ist noch immer nicht da.")) is None
         assert reason(both, message("Mon colis devrait déjà être arrivé.")) == "other_language"
 
+    def test_what_is_in_words_of_the_seeds_needs_no_model_of_languages(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def loaded() -> None:
+            raise AssertionError("the model was loaded")
+
+        monkeypatch.setattr("seedgate.generator.filters.language._identifier", loaded)
+        english = LanguageFilter(TASK, [message("Where is my parcel?"), message("It should be here by now.")])
+        assert reason(english, message("My parcel should be here, where is it now?")) is None
+        with pytest.raises(AssertionError, match="was loaded"):
+            reason(english, message("Wo bleibt mein Paket? Es sollte gestern kommen."))
+
     def test_each_field_has_languages_of_its_own(self) -> None:
         def row(text: str, answer: str) -> Example:
             return Example(fields={"instruction": text, "input": "", "output": answer})

@@ -142,8 +142,8 @@ class TestRun:
         made: list[JudgeProcess] = []
 
         class Noted(JudgeProcess):
-            def __init__(self, *, languages: bool = False) -> None:
-                super().__init__(languages=languages)
+            def __init__(self) -> None:
+                super().__init__()
                 made.append(self)
 
         monkeypatch.setattr("seedgate.generator.run.pays", lambda wanted: wanted > 0)
