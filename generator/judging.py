@@ -33,7 +33,8 @@ __all__ = ["PROCESS_FROM", "Judge", "JudgeProcess", "JudgeThread", "Setting", "p
 
 PROCESS_FROM = 2000
 """Candidates still wanted from which a process saves more than its start takes (benchmarks/null_server.py)."""
-_COMMAND = "from seedgate.generator.judging import main; main()"
+_COMMAND = "import sys; sys.path[:] = sys.argv[2:]; from seedgate.generator.judging import main; main()"
+"""What this process finds, a task's class and what it imports among it, the other must find."""
 _END_S = 10.0
 G = TypeVar("G")
 T = TypeVar("T")
@@ -90,7 +91,7 @@ class JudgeProcess:
             number = theirs.fileno()
             # In a session of its own: an interrupt is for the run, which wants what has come back judged first.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _COMMAND, str(number)],
+                [sys.executable, "-P", "-c", _COMMAND, str(number), *sys.path],
                 pass_fds=[number],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -91,6 +92,33 @@ class TestProcess:
         ws.config = ws.config.model_copy(update={"generation": generation})
         process.begin(setting(ws))
         assert dict(process.submit(answered(TEXTS[0])).result()[0].drops) == {("length", "short"): 1}
+
+    def test_finds_what_the_class_of_the_task_imports(
+        self, fake: FakeVllm, ready: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ws = ready(fake, prompt_form="chat")
+        (tmp_path / "our_topics.py").write_text(
+            "from typing import Literal\n\nTopic = Literal['delivery', 'billing', 'account']\n",
+            encoding="utf-8",
+        )
+        (ws.root / "ticket.py").write_text(
+            "from typing import Annotated\n\nfrom our_topics import Topic\nfrom pydantic import BaseModel\n\n"
+            "from seedgate.task import Input, Output\n\n\n"
+            "class Tiny(BaseModel):\n    text: Annotated[str, Input]\n    label: Annotated[Topic, Output]\n",
+            encoding="utf-8",
+        )
+        path = ws.root / "seedgate.toml"
+        written = path.read_text(encoding="utf-8")
+        table = re.search(r"\[task\].*?(?=\n\[(?!task))", written, re.DOTALL)
+        assert table
+        path.write_text(written.replace(table.group(), '[task]\nclass = "ticket.py:Tiny"'), encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path)
+        process = JudgeProcess()
+        try:
+            process.begin(setting(ws))
+            assert process.submit(answered(TEXTS[0])).result()[0].accepted == 1
+        finally:
+            process.close()
 
     def test_raises_what_kept_it_from_judging(
         self, make_workspace: Make, process: JudgeProcess, tmp_path: Path
