@@ -116,13 +116,13 @@ def text(example: Example) -> str:
     return str(example.fields["text"])
 
 
-def shown_by(material: Material, arm: str, number: int) -> list[int]:
-    """Places of nine in ten of the candidates in the order in which they come before the reviewer."""
+def shown_by(material: Material, arm: str, number: int, most: int = sys.maxsize) -> list[int]:
+    """Places of nine in ten of the candidates in the order in which they come before the reviewer; the first `most`."""
     rng = random.Random(number)
     there = sorted(rng.sample(range(len(material.candidates)), round(KEPT * len(material.candidates))))
     shown: list[int] = []
     known: list[Judged] = []
-    while left := sorted(set(there) - set(shown)):
+    while (left := sorted(set(there) - set(shown))) and len(shown) < most:
         scores = (
             dict(zip(map(str, left), material.scores(left, shown), strict=True)) if arm != "random" else {}
         )

@@ -39,7 +39,8 @@ def scores_of(
     approved: dict[str, list[int]] = {arm: [] for arm in ARMS}
     for number in range(args.repetitions):
         for arm in ARMS:
-            places = [at for at in shown_by(material, arm, number)[: args.budget] if material.right[at]]
+            shown = shown_by(material, arm, number, args.budget)[: args.budget]
+            places = [at for at in shown if material.right[at]]
             rows = [*material.seeds, *(material.candidates[at] for at in places)]
             found[arm].append(student.scores(rows, number, args.steps))
             approved[arm].append(len(places))

@@ -8,6 +8,7 @@ It ends when the socket does, so a run that is killed leaves nobody behind.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -17,7 +18,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from threading import Thread
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from seedgate.config import Config
 from seedgate.errors import SeedgateError
@@ -27,7 +29,7 @@ from seedgate.generator.prompts import choose_form
 from seedgate.generator.recording import Outcome, Recorder
 from seedgate.generator.strategies.base import Plan
 from seedgate.generator.templating import Templates
-from seedgate.workspace import Workspace
+from seedgate.workspace import Workspace, load_task
 
 __all__ = ["PROCESS_FROM", "Judge", "JudgeProcess", "JudgeThread", "Setting", "pays"]
 
@@ -36,7 +38,6 @@ PROCESS_FROM = 2000
 _COMMAND = "import sys; sys.path[:] = sys.argv[2:]; from seedgate.generator.judging import main; main()"
 """What this process finds, a task's class and what it imports among it, the other must find."""
 _END_S = 10.0
-G = TypeVar("G")
 T = TypeVar("T")
 
 
@@ -52,7 +53,11 @@ class Setting(NamedTuple):
 
 def pays(wanted: int) -> bool:
     """Whether so many candidates are worth a process, on this machine."""
-    return wanted >= PROCESS_FROM and len(os.sched_getaffinity(0)) > 1
+    return wanted >= PROCESS_FROM and _processors() > 1
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Judge(Protocol):
@@ -97,7 +102,8 @@ class JudgeProcess:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            self._connection = Connection(ours.detach())
+            self._socket = ours.dup()
+        self._connection = Connection(os.dup(self._socket.fileno()))
         # A lot is on its way while the one before is judged, so that the process never waits.
         self._sender, self._receiver = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
@@ -107,18 +113,26 @@ class JudgeProcess:
         return self._process.pid
 
     def begin(self, setting: Setting) -> None:
-        """Tells it what it judges for; it reads the ledger as it stands now."""
+        """Tells it what it judges for, and waits until it has read the ledger as it stands now.
+
+        Raises:
+            SeedgateError: Why it cannot judge.
+        """
         self._send(setting)
+        self._receive()
 
     def submit(self, answered: Sequence[tuple[Plan, Completion]]) -> Future[list[Outcome]]:
         """See `Judge.submit`; the future's error is the recorder's, or a SeedgateError that the process is gone."""
-        return self._receiver.submit(self._receive, self._sender.submit(self._send, list(answered)))
+        return self._receiver.submit(self._answer, self._sender.submit(self._send, list(answered)))
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the process, whatever it is at: nobody asks any more."""
+        with suppress(OSError):  # closed before
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._sender.shutdown(cancel_futures=True)
         self._receiver.shutdown(cancel_futures=True)
         self._connection.close()
+        self._socket.close()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
@@ -130,17 +144,22 @@ class JudgeProcess:
             self._connection.send(what)
         except OSError as error:
             raise self._gone() from error
+        except Exception as error:
+            raise SeedgateError(f"a plan cannot be sent to the process that judges: {error}") from error
 
-    def _receive(self, sent: Future[None]) -> list[Outcome]:
+    def _answer(self, sent: Future[None]) -> list[Outcome]:
         sent.result()
+        judged: list[Outcome] = self._receive()
+        return judged
+
+    def _receive(self) -> Any:
         try:
             found = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._gone() from error
         if isinstance(found, Exception):
             raise found
-        judged: list[Outcome] = found
-        return judged
+        return found
 
     def _gone(self) -> SeedgateError:
         try:
@@ -156,28 +175,42 @@ class JudgeProcess:
 
 def main() -> None:
     """The process: a setting, then lots of completions, until the other end is closed."""
-    connection = Connection(int(sys.argv[1]))
-    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        recorder = _tried(_recorder, connection.recv())
-        while True:
-            answered = connection.recv()
-            judged = _tried(recorder.outcomes, answered) if isinstance(recorder, Recorder) else recorder
-            connection.send(judged)
+    number = int(sys.argv[1])
+    Thread(target=_end_with, args=(number,), daemon=True).start()
+    connection = Connection(number)
+    with suppress(BrokenPipeError, ConnectionResetError):
+        recorder = _tried(_recorder, connection.recv)
+        connection.send(recorder if isinstance(recorder, SeedgateError) else None)
+        while isinstance(recorder, Recorder):
+            connection.send(_tried(recorder.outcomes, connection.recv))
+
+
+def _end_with(number: int) -> None:
+    """Ends this process when the run closes its end or is killed, in the middle of a lot too.
+
+    Who redacts a row waits for the run's lease, and what the run began must not store that row's vector afterwards.
+    """
+    poll = select.poll()
+    poll.register(number, select.POLLHUP | getattr(select, "POLLRDHUP", 0))
+    poll.poll()
+    os._exit(0)
 
 
 def _recorder(setting: Setting) -> Recorder:
     ws = Workspace(setting.root)
-    ws.config = setting.config
+    ws.config, ws.task = setting.config, load_task(ws.root, setting.config.task)
     form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model, Templates(ws.prompts_dir))
     chain = FilterChain.for_workspace(ws)
     return Recorder(ws.task, form, chain, setting.model, cycle=setting.cycle, run=setting.run)
 
 
-def _tried(do: Callable[[G], T], given: G) -> T | SeedgateError:
-    """What comes of it, or an error that can be sent."""
+def _tried(do: Callable[[Any], T], given: Callable[[], Any]) -> T | SeedgateError:
+    """What comes of what is given, or an error that can be sent."""
     try:
-        return do(given)
+        return do(given())
     except SeedgateError as error:
         return error
+    except (EOFError, ConnectionResetError):
+        raise SystemExit(0) from None
     except Exception as error:
         return SeedgateError(f"judging failed: {type(error).__name__}: {error}")

@@ -167,16 +167,18 @@ class _Run:
     ) -> GenerationReport:
         """Runs the stream; records its beginning and end."""
         client = client or client_for(self.ws, connections=self.concurrency)
-        process = JudgeProcess() if pays(self.target - tally.total) else None
         judge: Judge | None = None
+        process: JudgeProcess | None = None
         try:
+            process = JudgeProcess() if pays(self.target - tally.total) else None
             model = await client.start()
             chosen = self._choose(tally, model)
             run_id = self.begin(lease, model, chosen)
             meter = Meter(tally.total, self.target, on_progress)
-            judge = self._judge(process, model, run_id)
+            judge = await asyncio.to_thread(self._judge, process, model, run_id)
             stream = self._stream(client, judge, tally, lease, meter, chosen)
             await stream.run()
+            judge.close()  # scoring may take long, and needs none of its memory
             warnings = (*self._unseeded(), *chosen.warnings, *self.scores.warnings)
             if stream.exhausted:
                 warnings += (f"stopped short of {self.target}: the strategies have nothing more to ask",)

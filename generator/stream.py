@@ -1,8 +1,8 @@
 """The stream from plans to the ledger: bounded everywhere, no barrier anywhere.
 
-One task sends plans while slots are free; each answer goes into a bounded queue; one task gives answers to the
-judge in the order in which they came, and one appends what was judged in batches. A slow ledger holds the judge,
-which fills the queue, which holds the slots, so nothing piles up. Near the target no more is sent than will
+One task sends plans while slots are free and few answers wait; one task gives answers to the judge in the order in
+which they came, and one appends what was judged in batches. A slow ledger holds the judge, so that answers wait, so
+that nothing is sent, and nothing piles up. Near the target no more is sent than will
 probably be needed; what is in flight when the target is reached is waited for and recorded.
 """
 
@@ -48,6 +48,7 @@ class Stream:
 
     Args:
         plans: Taken one at a time, just before each is sent.
+        judge: Given lots of answers in order, two at a time.
         tally: The cycle's counts; kept up here.
         append: Writes events as one transaction; called from a thread.
         target: Candidates that the cycle is to have.
@@ -104,7 +105,7 @@ class Stream:
         Raises:
             SeedgateError: A request failed for good, or the ledger did. What had come back is recorded.
         """
-        self._results: asyncio.Queue[_Result | None] = asyncio.Queue(FLUSH_REQUESTS)
+        self._results: asyncio.Queue[_Result | None] = asyncio.Queue()  # bounded by whoever sends
         self._changed, self._moved = asyncio.Event(), asyncio.Event()
         self._lots: deque[_Lot] = deque()
         try:
@@ -121,7 +122,7 @@ class Stream:
 
     async def _send(self, group: asyncio.TaskGroup) -> None:
         while True:
-            while self._out >= (self._concurrency or self._client.room or START):
+            while self._out >= self._most_out() or self._results.qsize() >= FLUSH_REQUESTS:
                 await self._change()
             if not await self._wanted():
                 break
@@ -140,7 +141,10 @@ class Stream:
             group.create_task(self._request(plan))
         while self._out:
             await self._change()
-        await self._results.put(None)
+        self._results.put_nowait(None)
+
+    def _most_out(self) -> int:
+        return self._concurrency or self._client.room or START
 
     async def _wanted(self) -> bool:
         """Waits until another request is needed (True) or the end is certain (False)."""
@@ -154,8 +158,8 @@ class Stream:
 
     async def _request(self, plan: Plan) -> None:
         try:
-            completion = await self._client.complete(plan.request)
-            await self._results.put((plan, completion))
+            # What has come back must never wait in here, where an interrupt would lose it.
+            self._results.put_nowait((plan, await self._client.complete(plan.request)))
         except SeedgateError as error:
             # No reason to give up what is in flight: it is waited for, recorded, and then this is raised.
             self._error = self._error or error
@@ -193,6 +197,7 @@ class Stream:
         judging.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._lots.append(_Lot(answered, judging, last))
         self._moved.set()
+        self._changed.set()
 
     async def _move(self) -> None:
         self._moved.clear()
@@ -205,7 +210,11 @@ class Stream:
         more = True
         while more:
             try:
-                more = await self._gather(batch)
+                try:
+                    more = await self._gather(batch)
+                except Exception:  # of the judge: what it said before is recorded
+                    await asyncio.to_thread(self._append, list(batch))
+                    raise
                 await asyncio.to_thread(self._append, list(batch))
             except asyncio.CancelledError:
                 # What came back cost tokens. A batch on its way already is not written twice: events have keys.
@@ -215,9 +224,6 @@ class Stream:
                         await self._take(batch)
                 finally:
                     self._append(batch)
-                raise
-            except SeedgateError:  # of the judge: what it said before is recorded
-                await asyncio.to_thread(self._append, list(batch))
                 raise
             batch.clear()
 

@@ -77,6 +77,7 @@ class Meanings:
             return
         if len(self._held) + len(fresh) > MOST_HELD:
             self._held.clear()
+            fresh = {each.id: each for each in examples}
         found = self._store.get(list(fresh)) if self._store else {}
         missing = [each for id_, each in fresh.items() if id_ not in found]
         computed = dict(zip((each.id for each in missing), self._computed(missing), strict=True))

@@ -8,12 +8,14 @@ same choices in every run of a cycle.
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
+from seedgate.canonical import canonical_json
 from seedgate.errors import SeedgateError
 from seedgate.generator.allocation import Decided
 from seedgate.generator.clients.base import Request, Sampling
@@ -238,9 +240,14 @@ class Asking:
             index=index,
             strategy=self.name,
             request=Request(id_, rendered.prompt, sampling, rendered.json_schema),
-            fixed=fixed,
+            fixed=_plain(fixed),
             seed_ids=tuple(seed.id for seed in (*shown, *ask.drawn)),
-            tags=ask.tags,
+            tags=tuple(_plain(list(ask.tags))),
             counted=form.fixed,
             repairs=ask.repairs.id if ask.repairs else None,
         )
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: a user's strategy may give members of an enum, which no other process knows."""
+    return json.loads(canonical_json(value))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from seedgate.errors import RefusedError, SeedgateError
+from seedgate.errors import ConfigError, RefusedError, SeedgateError
 from seedgate.generator import generate, judging
 from seedgate.generator.clients.base import Choice, Completion, ModelInfo, Request, Sampling
 from seedgate.generator.filters.chain import FilterChain
@@ -120,14 +124,9 @@ class TestProcess:
         finally:
             process.close()
 
-    def test_raises_what_kept_it_from_judging(
-        self, make_workspace: Make, process: JudgeProcess, tmp_path: Path
-    ) -> None:
-        ws = make_workspace(verified=False)
-        process.begin(setting(ws))
-        for _ in range(2):
-            with pytest.raises(RefusedError, match="verif") as raised:
-                process.submit(answered(TEXTS[0])).result()
+    def test_raises_what_keeps_it_from_judging(self, make_workspace: Make, process: JudgeProcess) -> None:
+        with pytest.raises(RefusedError, match="verif") as raised:
+            process.begin(setting(make_workspace(verified=False)))
         assert raised.value.hint
 
     def test_an_error_of_its_own_is_one_line(
@@ -144,15 +143,43 @@ class TestProcess:
         with pytest.raises(SeedgateError, match="was killed by SIGKILL"):
             process.submit(answered(TEXTS[0])).result()
 
-    @pytest.mark.parametrize("began", [False, True])
-    def test_ends_when_the_run_does(self, fake: FakeVllm, ready: Make, began: bool) -> None:
+    @pytest.mark.parametrize("busy", [False, True])
+    def test_ends_with_the_run_in_the_middle_of_a_lot_too(
+        self, fake: FakeVllm, ready: Make, busy: bool
+    ) -> None:
         process = JudgeProcess()
         assert os.getsid(process.pid) != os.getsid(0)  # an interrupt from the terminal is not for it
-        if began:
-            process.begin(setting(ready(fake)))
+        if busy:
+            process.begin(setting(ready(fake, prompt_form="chat")))
+            os.kill(process.pid, signal.SIGSTOP)
+            waiting = process.submit(answered(*TEXTS * 2000))
+            os.kill(process.pid, signal.SIGCONT)
+        started = time.monotonic()
         process.close()
+        process.close()
+        assert time.monotonic() - started < 10
+        assert not busy or waiting.exception()
         with pytest.raises(ProcessLookupError):
             os.kill(process.pid, 0)
+
+    def test_stores_nothing_once_the_run_was_killed(self, fake: FakeVllm, ready: Make) -> None:
+        ws = ready(fake, prompt_form="chat")
+        program = (
+            "import os, sys, pickle\nfrom seedgate.generator.judging import JudgeProcess\n"
+            "process = JudgeProcess()\nprocess.begin(pickle.load(sys.stdin.buffer))\n"
+            "print(process.pid, flush=True)\nos.kill(os.getpid(), 9)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            input=pickle.dumps(setting(ws)),
+            stdout=subprocess.PIPE,
+            timeout=60,
+        )
+        assert done.returncode == -signal.SIGKILL
+        until = time.monotonic() + 10
+        while time.monotonic() < until and Path(f"/proc/{int(done.stdout)}").exists():
+            time.sleep(0.01)
+        assert not Path(f"/proc/{int(done.stdout)}").exists()
 
 
 def test_it_pays_for_many_where_there_are_two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,6 +214,17 @@ class TestRun:
         assert 60 <= report.new == len(made) == len(set(made))
         assert list(ws.ledger.verify()) == []
         assert len(processes) == 1
+        with pytest.raises(ProcessLookupError):
+            os.kill(processes[0].pid, 0)
+
+    def test_sends_nothing_to_a_model_if_it_cannot_judge(
+        self, fake: FakeVllm, ready: Make, processes: list[JudgeProcess]
+    ) -> None:
+        ws = ready(fake)
+        (ws.root / "seedgate.toml").write_text("[task\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match=r"seedgate\.toml"):
+            generate(ws, candidates=30, cycle=1)
+        assert fake.bodies == []
         with pytest.raises(ProcessLookupError):
             os.kill(processes[0].pid, 0)
 

@@ -79,6 +79,20 @@ def tagged(context):
     yield Ask(context.seeds[:1], tags="polite")
 
 
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Label(StrEnum):
+    BILLING = "billing"
+
+
+def with_enum(context):
+    while True:
+        for seed in context.seeds:
+            yield Ask((seed,), fixed=MappingProxyType({"label": Label.BILLING}), tags=(Label.BILLING,))
+
+
 number = 5
 '''
 
@@ -90,6 +104,17 @@ def using(ready: Make, fake: FakeVllm, shares: dict[str, float], text: str = MIN
     ws = ready(fake, strategies=shares)
     (ws.root / "mine.py").write_text(text)
     return ws
+
+
+def test_what_only_its_own_file_knows_is_plain_before_it_goes_to_another_process(
+    fake: FakeVllm, ready: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedgate.generator.run.pays", lambda wanted: True)
+    ws = using(ready, fake, {"mine.py:with_enum": 1})
+    generate(ws, candidates=10, cycle=1)
+    made = list(candidates(ws.ledger))
+    assert {each.example.fields["label"] for each in made} == {"billing"}
+    assert {each.example.tags for each in made} == {("billing",)}
 
 
 def test_it_asks_beside_the_others_and_its_name_stays_with_what_it_brought(

@@ -239,6 +239,42 @@ async def test_a_cancelled_run_records_what_had_come_back() -> None:
     assert len(ledger.subjects) == 20
 
 
+async def test_a_cancelled_run_loses_no_answer_however_many_wait() -> None:
+    may_judge = threading.Event()
+
+    class Slow(Judge):
+        def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
+            may_judge.wait()
+            return super().outcomes(answered)
+
+    model, ledger = SlowModel(lambda _: 0.0), Ledger()
+    running = asyncio.create_task(stream(model, ledger, Slow(), target=10_000, concurrency=256).run())
+    await until(lambda: model.begun >= 256 and model.in_flight == 0)
+    await asyncio.sleep(0.05)
+    begun = model.begun
+    running.cancel()
+    await asyncio.sleep(0.05)
+    may_judge.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(ledger.subjects) == len(set(ledger.subjects)) == begun
+
+
+async def test_a_ledger_that_fails_is_not_asked_twice() -> None:
+    class Counting(Ledger):
+        asked = 0
+
+        def append(self, events: list[NewEvent]) -> None:
+            self.asked += 1
+            super().append(events)
+
+    ledger = Counting()
+    ledger.fails = True
+    with pytest.raises(LedgerError):
+        await stream(SlowModel(), ledger).run()
+    assert ledger.asked == 1
+
+
 async def test_what_was_judged_before_the_judge_failed_is_recorded() -> None:
     class Failing(Judge):
         def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:

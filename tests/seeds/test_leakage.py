@@ -91,11 +91,25 @@ class TestCheck:
             assert leak.kind == kind
 
     def test_prepared_or_not_the_answer_is_the_same(self) -> None:
-        texts = [PARAPHRASE, "You charged me twice for it.", "Is the teapot here soon?"]
+        texts = [
+            PARAPHRASE,
+            "You charged me twice for it.",
+            "Is the teapot here soon?",
+            LOCKED,
+            LOCKED.upper(),
+        ]
+        texts += [f"{LOCKED[:cut]} {PARAPHRASE[cut:]}" for cut in range(0, len(LOCKED), 3)]
         prepared = LeakCheck(TASK, [message(LOCKED)], 0.7, Meanings(TASK, open_embedder()))
         prepared.prepare([message(text) for text in texts])
         for text in texts:
             assert prepared.find(message(text)) == self.leaks.find(message(text))
+
+    def test_more_than_memory_holds_can_be_asked_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("seedgate.seeds.meaning.MOST_HELD", 4)
+        meanings, rows = Meanings(TASK, open_embedder()), [message(f"Order {n} is late") for n in range(6)]
+        meanings.prepare(rows[:3])
+        assert len(meanings.held(rows[2:])) == 4
+        assert len(meanings.held(rows)) == 6
 
     def test_without_rows_nothing_is_asked(self) -> None:
         class Never:
