@@ -33,7 +33,7 @@ from seedgate.workspace import Workspace, load_task
 
 __all__ = ["PROCESS_FROM", "Judge", "JudgeProcess", "JudgeThread", "Setting", "pays"]
 
-PROCESS_FROM = 2000
+PROCESS_FROM = 4000
 """Candidates still wanted from which a process saves more than its start takes (benchmarks/null_server.py)."""
 _COMMAND = "import sys; sys.path[:] = sys.argv[2:]; from seedgate.generator.judging import main; main()"
 """What this process finds, a task's class and what it imports among it, the other must find."""
