@@ -65,6 +65,14 @@ def process() -> Iterator[JudgeProcess]:
     made.close()
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there and not just waiting for somebody to ask how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def setting(ws: Workspace) -> Setting:
     return Setting(ws.root, ws.config, ModelInfo("m"), cycle=1, run="c1-r1")
 
@@ -162,7 +170,7 @@ class TestProcess:
         with pytest.raises(ProcessLookupError):
             os.kill(process.pid, 0)
 
-    def test_stores_nothing_once_the_run_was_killed(self, fake: FakeVllm, ready: Make) -> None:
+    def test_ends_when_the_run_is_killed(self, fake: FakeVllm, ready: Make) -> None:
         ws = ready(fake, prompt_form="chat")
         program = (
             "import os, sys, pickle\nfrom seedgate.generator.judging import JudgeProcess\n"
@@ -177,9 +185,9 @@ class TestProcess:
         )
         assert done.returncode == -signal.SIGKILL
         until = time.monotonic() + 10
-        while time.monotonic() < until and Path(f"/proc/{int(done.stdout)}").exists():
+        while time.monotonic() < until and runs(int(done.stdout)):
             time.sleep(0.01)
-        assert not Path(f"/proc/{int(done.stdout)}").exists()
+        assert not runs(int(done.stdout))
 
 
 def test_it_pays_for_many_where_there_are_two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
