@@ -15,7 +15,6 @@ from zipfile import BadZipFile
 
 from seedgate.files import atomic_write
 from seedgate.seeds.meaning_cells import Cells
-from seedgate.seeds.packed import PackedRows
 from seedgate.seeds.threads import one_thread
 
 if TYPE_CHECKING:
@@ -124,12 +123,13 @@ class MeaningIndex:
 
         if self._cells is None:
             return
+        values, scales = self._cells.packed()
         with atomic_write(path, mode=0o600) as file:
             np.savez(
                 file,
                 ids=np.array(self._ids, np.bytes_),
-                rows=self._cells.rows.values,
-                scales=self._cells.rows.scales,
+                rows=values,
+                scales=scales,
                 tail=self._rows().astype(np.float16),
                 cells=self._cells.cell_of_each().astype(np.int32),
                 centres=self._cells.centres,
@@ -145,11 +145,12 @@ class MeaningIndex:
         try:
             with path.open("rb") as file, np.load(file) as saved:
                 found = [id_.decode() for id_ in saved["ids"].tolist()]
-                rows, tail = PackedRows(saved["rows"], saved["scales"]), saved["tail"].astype(np.float32)
+                rows, tail = saved["rows"], saved["tail"].astype(np.float32)
                 if len(found) != len(rows) + len(tail) or not set(ids) >= set(found):
                     return
                 cells = saved["cells"].astype(np.int64)
-                self._cells = Cells.restored(rows, cells, saved["centres"], int(saved["full"]))
+                given = rows, saved["scales"], cells, saved["centres"], int(saved["full"])
+                self._cells = Cells.restored(*given)
         except (BadZipFile, EOFError, KeyError, OSError, TypeError, UnicodeDecodeError, ValueError):
             return
         self._ids, self._tail = found[: len(rows)], None

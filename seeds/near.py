@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from heapq import nlargest
+from math import ceil, log
 from typing import TYPE_CHECKING, NamedTuple
 
 from rensa import RMinHash
@@ -97,6 +98,13 @@ def _hash(folded: str) -> bytes:
     return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=WIDEST).digest()
 
 
+def _bands(threshold: float, width: int, recall: float) -> int:
+    """The fewest bands that find this share of pairs at the threshold, as far as the signature goes."""
+    missed = 1 - threshold**width
+    needed = log(1 - recall) / log(missed) if recall < 1 and 0 < missed < 1 else PERMUTATIONS
+    return max(1, min(ceil(needed), PERMUTATIONS // width))
+
+
 def _rows_per_band(threshold: float) -> int:
     """The longest bands (fewest needless comparisons) that still find `RECALL` of pairs at the threshold."""
     rows = 1
@@ -127,6 +135,7 @@ class NearIndex:
 
     Args:
         threshold: The Jaccard similarity from which two texts count as near, above 0 and up to 1.
+        recall: The share of pairs at the threshold that is enough; fewer take less memory and time.
 
     Example:
         >>> index = NearIndex(0.7)
@@ -137,13 +146,15 @@ class NearIndex:
         True
     """
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, *, recall: float = 1.0) -> None:
+        import numpy as np
+
         if not 0 < threshold <= 1:
             raise ValueError(f"threshold {threshold} must be above 0 and at most 1")
         self.threshold = threshold
         width = _rows_per_band(threshold)
-        bands = PERMUTATIONS // width
-        self._used = PERMUTATIONS + width
+        bands = _bands(threshold, width, recall)
+        self._used = np.r_[: bands * width, PERMUTATIONS : PERMUTATIONS + width]
         self._buckets = Buckets(bands + 1, width, MOST_ESTIMATED // bands)
         self._keys: list[str] = []
         self._folded = _Texts()
@@ -157,7 +168,7 @@ class NearIndex:
     def add(self, key: str, text: str) -> None:
         """Adds a text under a key; several texts may have the same key."""
         sketched = _sketched(text)
-        self._buckets.add(sketched.row[: self._used])
+        self._buckets.add(sketched.row[self._used])
         self._keys.append(key)
         self._folded.append(sketched.folded)
 
@@ -172,7 +183,7 @@ class NearIndex:
     def all_near(self, text: str) -> list[tuple[str, float]]:
         """Key and similarity of the texts at or over the threshold, the nearest first, 64 at most."""
         folded, row = _sketched(text)
-        places = self._likely(row[: self._used])
+        places = self._likely(row[self._used])
         owned = _grams(folded) if places else frozenset()
         scored = ((_overlap(owned, _grams(self._folded[place])), place) for place in places)
         near = sorted((-score, place) for score, place in scored if score >= self.threshold)
@@ -188,7 +199,7 @@ class NearIndex:
 
         if not texts:
             return []
-        rows = np.stack([_sketched(text).row[: self._used] for text in texts])
+        rows = np.stack([_sketched(text).row[self._used] for text in texts])
         apart = self._buckets.apart(rows)
         if from_each_other:
             apart &= ~self._buckets.alike(rows)

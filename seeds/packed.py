@@ -1,13 +1,22 @@
-"""Rows of numbers in a byte each: a quarter of single precision, and a cosine moves by less than .003.
+"""Rows of numbers in a byte each, in a file without a name: a quarter of single precision, and none of the memory.
 
 Each row is scaled so that its largest number is 127, rounded, and given its former length again (a scalar quantizer,
-row by row). Of vectors with 384 numbers the error of a cosine has a standard deviation of about .0005 (the step by the
-root of 12).
+row by row), so that a cosine moves by less than .003. Of vectors with 384 numbers the error of a cosine has a standard
+deviation of about .0005 (the step by the root of 12).
+
+What is read often stays in the system's cache of files, which gives memory back when somebody needs it. The file is
+gone when the process is, however it ends.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import finalize
+
+from seedgate.files import os_errors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,86 +24,70 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float32]
     Numbers = NDArray[np.int64]
+    Bytes = NDArray[np.int8]
 
-__all__ = ["PackedRows"]
+__all__ = ["RowFile", "packed", "unpacked"]
 
 _LEAST = 1e-30
 
 
-class PackedRows:
-    """Rows by number, in the order in which they are added.
-
-    Args:
-        values: Rows to begin with, shape [rows, width].
-        scales: What the numbers of each are multiplied by, shape [rows].
-
-    Raises:
-        ValueError: They don't belong together.
-    """
-
-    def __init__(self, values: NDArray[np.int8], scales: Array) -> None:
-        if values.ndim != 2 or values.dtype != "int8" or scales.shape != (len(values),):
-            raise ValueError("values and scales do not belong together")
-        self._values, self._scales, self._count = values, scales, len(values)
-
-    @classmethod
-    def of(cls, rows: Array) -> PackedRows:
-        """Of rows in single precision, shape [rows, width]."""
-        return cls(*_packed(rows))
-
-    def __len__(self) -> int:
-        return self._count
-
-    @property
-    def width(self) -> int:
-        """Numbers of a row."""
-        return int(self._values.shape[1])
-
-    @property
-    def values(self) -> NDArray[np.int8]:
-        """Shape [rows, width]."""
-        return self._values[: self._count]
-
-    @property
-    def scales(self) -> Array:
-        """Shape [rows]."""
-        return self._scales[: self._count]
-
-    def add(self, rows: Array) -> None:
-        """Adds rows, shape [rows, width]."""
-        import numpy as np
-
-        count = self._count + len(rows)
-        if count > len(self._values):
-            # Zeros take memory as they are written over.
-            values, scales = np.zeros((2 * count, self.width), np.int8), np.zeros(2 * count, np.float32)
-            values[: self._count], scales[: self._count] = self.values, self.scales
-            self._values, self._scales = values, scales
-        self._values[self._count : count], self._scales[self._count : count] = _packed(rows)
-        self._count = count
-
-    def rows(self, which: Numbers | slice) -> Array:
-        """Some of them in single precision, shape [which, width]."""
-        import numpy as np
-
-        found: Array = self.values[which].astype(np.float32)
-        found *= self.scales[which][:, None]
-        return found
-
-    def products(self, which: Numbers, vectors: Array) -> Array:
-        """Of some rows with each of these vectors, shape [which, vectors]: less work than through `rows`."""
-        import numpy as np
-
-        # With few columns, OpenBLAS takes two thirds of the time that it takes with as few rows.
-        found: Array = self.values[which].astype(np.float32) @ vectors.T
-        found *= self.scales[which][:, None]
-        return found
-
-
-def _packed(rows: Array) -> tuple[NDArray[np.int8], Array]:
+def packed(rows: Array) -> tuple[Bytes, Array]:
+    """Rows in single precision as bytes, shape [rows, width], and what to multiply each with, shape [rows]."""
     import numpy as np
 
     steps = np.maximum(np.abs(rows).max(1, initial=0), np.float32(_LEAST)) / np.float32(127)
     values = np.rint(rows / steps[:, None])
     lengths = np.linalg.norm(rows, axis=1), np.maximum(np.linalg.norm(values, axis=1), np.float32(1))
     return values.astype(np.int8), (lengths[0] / lengths[1]).astype(np.float32)
+
+
+def unpacked(values: Bytes, scales: Array) -> Array:
+    """What `packed` was given, but for rounding."""
+    import numpy as np
+
+    found: Array = values.astype(np.float32)
+    found *= scales[:, None]
+    return found
+
+
+class RowFile:
+    """Rows of bytes by place.
+
+    Args:
+        width: Bytes of a row.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._folder = Path(tempfile.gettempdir())
+        with os_errors(self._folder, "writing a temporary file"), tempfile.TemporaryFile() as file:
+            self._file = os.dup(file.fileno())
+        finalize(self, os.close, self._file)
+        self._width, self._end = width, 0
+
+    def reserve(self, count: int) -> int:
+        """The first of so many new places in a row; what was never written there is zero."""
+        start, self._end = self._end, self._end + count
+        with os_errors(self._folder, "writing a temporary file"):
+            os.ftruncate(self._file, self._end * self._width)
+        return start
+
+    def write(self, place: int, values: Bytes) -> None:
+        """Writes rows from a place on."""
+        content, done = memoryview(values.tobytes()), 0
+        with os_errors(self._folder, "writing a temporary file"):
+            while done < len(content):
+                done += os.pwrite(self._file, content[done:], place * self._width + done)
+
+    def read(self, place: int, count: int) -> Bytes:
+        """The rows from a place on, shape [count, width]."""
+        import numpy as np
+
+        found = np.empty((count, self._width), np.int8)
+        content, done = found.data.cast("B"), 0
+        with os_errors(self._folder, "reading a temporary file"):
+            while done < len(content):
+                got = os.preadv(self._file, [content[done:]], place * self._width + done)
+                if not got:
+                    raise OSError("it is shorter than it was")
+                done += got
+        return found

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from seedgate.seeds.meaning_cells import ROWS, Cells
+from seedgate.seeds.packed import unpacked
 
 WIDTH, LOT = 64, 256
 ROUNDED = 0.003
@@ -53,7 +54,7 @@ def test_numbers_are_those_of_the_order_and_one_by_one_compares_with_the_same() 
     near = cells.near(rows[77])
     assert 77 in np.concatenate([own for own, _ in near])
     assert all(held == pytest.approx(rows[own], abs=ROUNDED) for own, held in near)
-    assert cells.rows.rows(np.arange(5000)) == pytest.approx(rows, abs=ROUNDED)
+    assert unpacked(*cells.packed()) == pytest.approx(rows, abs=ROUNDED)
 
 
 def test_centres_are_found_anew_when_the_rows_have_doubled() -> None:
@@ -80,10 +81,11 @@ def test_one_row_is_a_cell() -> None:
 
 def test_restored_ones_must_belong_together() -> None:
     cells = streamed(texts(2000, 2), 1000)
-    parts = cells.rows, cells.cell_of_each(), cells.centres
+    parts = *cells.packed(), cells.cell_of_each(), cells.centres
     again = Cells.restored(*parts, cells.full)
     assert np.array_equal(again.cell_of_each(), cells.cell_of_each())
-    with pytest.raises(ValueError, match="do not belong together"):
-        Cells.restored(parts[0], parts[1], parts[2][:-1], cells.full)
-    with pytest.raises(ValueError, match="do not belong together"):
-        Cells.restored(parts[0], parts[1][:-1], parts[2], cells.full)
+    assert all(np.array_equal(*pair) for pair in zip(again.packed(), cells.packed(), strict=True))
+    for place in range(4):
+        wrong = [each[:-1] if at == place else each for at, each in enumerate(parts)]
+        with pytest.raises(ValueError, match="do not belong together"):
+            Cells.restored(*wrong, cells.full)

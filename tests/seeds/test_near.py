@@ -138,11 +138,12 @@ def test_of_equals_the_first_added_is_the_nearest() -> None:
     assert index.all_near("the same words.") == [("a", 1.0), ("b", 1.0)]
 
 
+@pytest.mark.parametrize("recall", [1.0, 0.998])
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.85])
-def test_at_least_95_of_100_pairs_at_the_threshold_are_found(threshold: float) -> None:
+def test_at_least_95_of_100_pairs_at_the_threshold_are_found(threshold: float, recall: float) -> None:
     chance = random.Random(7)
     originals = [sentence(chance) for _ in range(2000)]
-    index = NearIndex(threshold)
+    index = NearIndex(threshold, recall=recall)
     for number, text in enumerate(originals):
         index.add(str(number), text)
     found = near_pairs = found_at_edge = at_edge = 0
@@ -191,6 +192,33 @@ def test_a_lookup_compares_with_few_texts_whatever_the_index_holds(monkeypatch: 
         template.nearest(text)
         template.add(str(number), text)
     assert compared <= 800 * near.MOST_COMPARED
+
+
+@pytest.mark.parametrize("recall", [1.0, 0.998])
+def test_asked_at_once_those_are_apart_of_whom_nothing_is_found(recall: float) -> None:
+    chance = random.Random(5)
+    held = [sentence(chance) for _ in range(300)]
+    asked = [perturbed(chance.choice(held), chance) for _ in range(100)] + [
+        sentence(chance) for _ in range(100)
+    ]
+    index, added = NearIndex(0.7, recall=recall), NearIndex(0.7, recall=recall)
+    for number, text in enumerate(held):
+        index.add(str(number), text)
+        added.add(str(number), text)
+    apart, from_all = index.apart(asked), index.apart(asked, from_each_other=True)
+    assert index.apart([]) == []
+    for number, text in enumerate(asked):
+        assert not (apart[number] and index.all_near(text))
+        assert not (from_all[number] and added.all_near(text))
+        added.add(f"new {number}", text)
+    assert 60 <= sum(from_all) <= sum(apart) <= 140
+
+
+def test_fewer_pairs_to_be_found_take_less_memory() -> None:
+    assert near._bands(0.7, 4, 1.0) == 32
+    assert near._bands(0.7, 4, 0.998) == 23
+    assert near._bands(0.7, 4, 0.5) == 3
+    assert near._bands(1.0, 8, 0.998) == 16
 
 
 def test_an_index_needs_less_than_a_kilobyte_a_text() -> None:

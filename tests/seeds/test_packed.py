@@ -1,9 +1,14 @@
-"""Rows in a byte for each number: what rounding does to them, and that growth changes nothing."""
+"""Rows in a byte for each number: what rounding does to them, and that a file gives back what was written."""
+
+import errno
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from seedgate.seeds.packed import PackedRows
+from seedgate.errors import SeedgateError
+from seedgate.seeds.packed import RowFile, packed, unpacked
 
 WIDTH = 384
 
@@ -16,47 +21,44 @@ def unit(count: int, seed: int) -> np.ndarray:
 def test_a_cosine_moves_by_less_than_three_thousandths() -> None:
     rows, asked = unit(3000, 1), unit(300, 2)
     asked[:100] = rows[:100]
-    found = PackedRows.of(rows).products(np.arange(3000), asked)
+    found = unpacked(*packed(rows)) @ asked.T
     errors = found - rows @ asked.T
     assert np.abs(errors).max() < 0.003
+    assert found.max() <= 1 + 1e-6
     assert 0.0002 < errors.std() < 0.0006
     assert abs(errors.mean()) < 1e-5
 
 
-def test_products_are_those_of_the_rows() -> None:
-    packed, which = PackedRows.of(unit(50, 1)), np.array([7, 3, 49])
-    asked = unit(5, 2)
-    assert packed.products(which, asked) == pytest.approx(packed.rows(which) @ asked.T, abs=1e-6)
-    assert np.array_equal(packed.rows(slice(3, 5)), packed.rows(np.array([3, 4])))
-
-
-@pytest.mark.parametrize("step", [1, 7, 400])
-def test_rows_that_come_in_portions_are_packed_like_those_that_come_at_once(step: int) -> None:
-    rows = unit(400, 1)
-    packed = PackedRows.of(rows[:1])
-    for start in range(1, 400, step):
-        packed.add(rows[start : start + step])
-    expected = PackedRows.of(rows)
-    assert len(packed) == 400
-    assert np.array_equal(packed.values, expected.values)
-    assert np.array_equal(packed.scales, expected.scales)
-    again = PackedRows(packed.values, packed.scales)
-    again.add(rows[:3])
-    assert np.array_equal(again.values[:400], expected.values)
-
-
 def test_a_row_of_zeros_stays_one() -> None:
-    assert not PackedRows.of(np.zeros((2, 4), np.float32)).rows(slice(None)).any()
+    assert not unpacked(*packed(np.zeros((2, 4), np.float32))).any()
 
 
-@pytest.mark.parametrize(
-    ("values", "scales"),
-    [
-        (np.zeros((3, 4), np.int8), np.zeros(2, np.float32)),
-        (np.zeros(3, np.int8), np.zeros(3, np.float32)),
-        (np.zeros((3, 4), np.float16), np.zeros(3, np.float32)),
-    ],
-)
-def test_parts_must_belong_together(values: np.ndarray, scales: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="do not belong together"):
-        PackedRows(values, scales)
+def test_a_file_gives_back_what_was_written_wherever_it_is() -> None:
+    file, (values, _) = RowFile(WIDTH), packed(unit(50, 1))
+    first, second = file.reserve(60), file.reserve(10)
+    assert second == 60
+    file.write(first + 5, values)
+    file.write(second, values[:3])
+    assert np.array_equal(file.read(first + 5, 50), values)
+    assert np.array_equal(file.read(first + 20, 2), values[15:17])
+    assert np.array_equal(file.read(second, 3), values[:3])
+    assert not file.read(first, 5).any()
+    assert not file.read(second + 3, 7).any()
+
+
+def test_nobody_finds_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    file = RowFile(4)
+    file.write(file.reserve(3), np.ones((3, 4), np.int8))
+    assert list(tmp_path.iterdir()) == []
+    assert file.read(2, 1).tolist() == [[1, 1, 1, 1]]
+
+
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = RowFile(4)
+    monkeypatch.setattr("os.pwrite", full)
+    with pytest.raises(SeedgateError, match="writing a temporary file failed: No space left on device"):
+        file.write(file.reserve(1), np.ones((1, 4), np.int8))
