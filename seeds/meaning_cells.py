@@ -4,7 +4,7 @@ An inverted file, as in Jegou, Douze & Schmid 2011 (https://doi.org/10.1109/TPAM
 number: a row is in the cell of the nearest centre, and what is asked is compared by BLAS with the rows of some cells.
 Centres are means of a sample; whenever the rows have doubled they are found anew, twice as many. So a row is compared
 with some thousands, and with one centre for every `ROWS`. Time grows faster than that: the more cells, the fewer of a
-lot ask the same one, which is then read from memory for each (n^1.3 to 100,000, n^1.7 from there to 300,000).
+lot ask the same one, which is then read for each (n^1.3 to 100,000, n^1.7 from there to 300,000).
 
 A near row is missed if none of these cells has it, which is the rarer the nearer it is (docs/log.md has the figures).
 Rejected: cells that are split where they grow. They miss ten to fifty times as many near rows, since what lies around a
@@ -250,8 +250,9 @@ def _parted(parts: Parts, total: int) -> tuple[Numbers, Array]:
 
     count = max(total // ROWS, 1)
     drawn = np.random.default_rng(SEED).permutation(total)[: SAMPLE * count]
-    sample = _rows_of(parts, np.sort(drawn))
-    centres = sample[np.searchsorted(np.sort(drawn), drawn[:count])]
+    wanted = np.sort(drawn)
+    sample = _rows_of(parts, wanted)
+    centres = sample[np.searchsorted(wanted, drawn[:count])]
     for _ in range(ROUNDS):
         for place, members in _groups(_nearest_centre(sample, centres)):
             centres[place] = sample[members].sum(0)

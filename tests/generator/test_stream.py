@@ -72,6 +72,18 @@ class Judge:
         ]
 
 
+class HeldJudge(Judge):
+    """Judges nothing until it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_judge = threading.Event()
+
+    def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
+        self.may_judge.wait()
+        return super().outcomes(answered)
+
+
 class Ledger:
     """Takes batches; as slow as it is told to be."""
 
@@ -240,21 +252,15 @@ async def test_a_cancelled_run_records_what_had_come_back() -> None:
 
 
 async def test_a_cancelled_run_loses_no_answer_however_many_wait() -> None:
-    may_judge = threading.Event()
-
-    class Slow(Judge):
-        def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
-            may_judge.wait()
-            return super().outcomes(answered)
-
+    judge = HeldJudge()
     model, ledger = SlowModel(lambda _: 0.0), Ledger()
-    running = asyncio.create_task(stream(model, ledger, Slow(), target=10_000, concurrency=256).run())
+    running = asyncio.create_task(stream(model, ledger, judge, target=10_000, concurrency=256).run())
     await until(lambda: model.begun >= 256 and model.in_flight == 0)
     await asyncio.sleep(0.05)
     begun = model.begun
     running.cancel()
     await asyncio.sleep(0.05)
-    may_judge.set()
+    judge.may_judge.set()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert len(ledger.subjects) == len(set(ledger.subjects)) == begun
@@ -289,20 +295,14 @@ async def test_what_was_judged_before_the_judge_failed_is_recorded() -> None:
 
 
 async def test_a_cancelled_run_records_what_is_with_the_judge_and_what_waits_for_it() -> None:
-    may_judge = threading.Event()
-
-    class Slow(Judge):
-        def outcomes(self, answered: Sequence[tuple[Plan, Completion]]) -> list[Outcome]:
-            may_judge.wait()
-            return super().outcomes(answered)
-
+    judge = HeldJudge()
     model, ledger = SlowModel(lambda n: 0.001 if n < 20 else 600), Ledger()
-    running = asyncio.create_task(stream(model, ledger, Slow()).run())
+    running = asyncio.create_task(stream(model, ledger, judge).run())
     await until(lambda: model.begun == 28)
     running.cancel()
     await asyncio.sleep(0.05)
     assert not ledger.subjects
-    may_judge.set()
+    judge.may_judge.set()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert sorted(ledger.subjects) == sorted(f"r{number}" for number in range(20))
