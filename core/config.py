@@ -21,7 +21,7 @@ from seedgate.errors import ConfigError
 
 DEFAULT_EMBEDDINGS = "all-MiniLM-L6-v2"
 SENTENCE_MODELS = "sentence-transformers:"
-STRATEGIES = ("few_shot", "evolve", "edge_cases", "coverage_gaps", "contrast", "backward", "repair")
+STRATEGIES = ("few_shot", "evolve", "edge_cases", "coverage_gaps", "contrast", "backward", "repair", "writer")
 MODEL_SCORES = ("likelihood", "self_consistency", "judge")
 """Scores that ask the model; the others are always there."""
 OWN_STRATEGY = re.compile(r"([^:]+\.py):([A-Za-z_]\w*)")

@@ -6,6 +6,8 @@ run `seedgate cycle` as often as it likes, and a kill at any instant costs only 
     seeds verified, evaluation locked
       -> baseline release -> train -> evaluate -> promote?  (once)
       -> cycle n: generate -> push -> people -> pull -> ... -> release -> train -> evaluate -> promote? -> cycle n + 1
+
+A cycle that asks a writer trains one on the newest release first.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ __all__ = [
     "steps",
 ]
 
-StepName = Literal["start", "generate", "push", "review", "release", "train", "evaluate", "promote", "finish"]
+StepName = Literal[
+    "start", "writer", "generate", "push", "review", "release", "train", "evaluate", "promote", "finish"
+]
 """`review` is the step that only people can do."""
 
 ORDER: tuple[StepName, ...] = get_args(StepName)
@@ -48,7 +52,7 @@ class Step:
 
     Attributes:
         cycle: The cycle it belongs to; 0 is the baseline.
-        target: A release for `train`, a model for `evaluate` and `promote`, else empty.
+        target: A release for `train` and `writer`, a model for `evaluate` and `promote`, else empty.
         seed: For `train`, where a release gets several models: this one's training seed.
     """
 
@@ -127,7 +131,7 @@ def next_step(ws: Workspace) -> Step | None:
             return step
         return None if budget_spent(ws) else Step("start", state.number + 1)
     if not _generated(ws, state):
-        return Step("generate", state.number)
+        return _writing(ws, state.number) or Step("generate", state.number)
     return _reviewing(ws, state) or _measured(ws, state.number) or Step("finish", state.number)
 
 
@@ -165,6 +169,8 @@ def plan(ws: Workspace) -> list[str]:
         ahead = tuple(name for name in ahead if name != "finish")
     if not ws.config.cycle.train:
         ahead = tuple(name for name in ahead if name not in ("train", "evaluate", "promote"))
+    if not _wants_writer(ws):
+        ahead = tuple(name for name in ahead if name != "writer")
     said = {"generate": f"generate {cycle_state(ws).target} candidates", "review": "review (people)"}
     if (models := ws.config.cycle.training_seeds) > 1:
         said |= {"train": f"train {models} models", "evaluate": "evaluate each"}
@@ -189,6 +195,22 @@ def _generated(ws: Workspace, state: CycleState) -> bool:
         event.payload.get("cycle") == state.number
         for event in ws.ledger.events("run.finished", newest_first=True)
     )
+
+
+def _wants_writer(ws: Workspace) -> bool:
+    return "writer" in ws.config.generation.strategies
+
+
+def _writing(ws: Workspace, cycle: int) -> Step | None:
+    """What the strategy `writer` needs before it is asked: a model that was trained on the newest release."""
+    from seedgate.finetune import writer_needed
+
+    if not _wants_writer(ws):
+        return None
+    newest = ws.ledger.last("release.created")
+    if newest is None:
+        return Step("release", cycle)
+    return Step("writer", cycle, newest.subject) if writer_needed(ws, newest.subject) else None
 
 
 def _reviewing(ws: Workspace, state: CycleState) -> Step | None:
@@ -270,6 +292,7 @@ def run_step(
         ws.ledger.append([NewEvent("cycle.finished", str(step.cycle), {}, key=f"cycle-finish:{step.cycle}")])
         return None
     if step.name == "generate":
+        from seedgate.finetune import newest_writer
         from seedgate.generator import generate
         from seedgate.review import reviewed
 
@@ -279,6 +302,7 @@ def run_step(
             cycle=step.cycle,
             on_progress=on_progress,
             reviewed=partial(reviewed, ws),
+            writer=partial(newest_writer, ws),
         )
     if step.name in ("push", "review"):
         return _review(ws, step, state, on_progress)
@@ -341,6 +365,8 @@ def _measure(ws: Workspace, step: Step, on_progress: ProgressFn | None) -> Any:
 
     if step.name == "release":
         return release(ws, on_progress=on_progress)
+    if step.name == "writer":
+        return train(ws, step.target, writer=True, on_progress=on_progress)
     if step.name == "train":
         seed = ws.config.training.seed if step.seed is None else step.seed
         return train(ws, step.target, on_progress=on_progress, seed=seed)

@@ -35,6 +35,7 @@ from seedgate.finetune.seeding import models_of, next_seed
 from seedgate.finetune.stopping import AnotherBatch, CycleYield, LearningStep, another_batch
 from seedgate.finetune.training import merge, train, trained_model
 from seedgate.finetune.verifying import verify_release
+from seedgate.finetune.writers import newest_writer, writer_needed
 
 __all__ = [
     "Ablation",
@@ -84,6 +85,7 @@ __all__ = [
     "label_figures",
     "merge",
     "models_of",
+    "newest_writer",
     "next_seed",
     "over_seeds",
     "promote",
@@ -97,4 +99,5 @@ __all__ = [
     "train",
     "trained_model",
     "verify_release",
+    "writer_needed",
 ]

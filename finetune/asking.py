@@ -113,7 +113,7 @@ def _loaded(ws: Workspace, model: TrainedModel | None) -> Client:
     if model.weights == "model":
         return offline_client(ws, model=str(model.weights_path))
     adapter = (model.weights_path, served_rank(int(str(model.settings["lora_rank"]))))
-    return offline_client(ws, adapter=adapter, model=base_model(ws, model.base_model))
+    return offline_client(ws, adapters={"": adapter}, model=base_model(ws, model.base_model))
 
 
 def server_client(ws: Workspace, served: Served) -> Client:

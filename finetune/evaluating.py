@@ -25,6 +25,7 @@ from seedgate.finetune.releasing import Progress
 from seedgate.finetune.secondary import SecondaryFigures, is_free_text
 from seedgate.finetune.training import refuse_changed, trained_model
 from seedgate.finetune.verifying import verified_release
+from seedgate.finetune.writers import refuse_writer
 from seedgate.ledger import Event, NewEvent
 from seedgate.records import Example
 from seedgate.seeds import Baseline, baseline
@@ -113,6 +114,7 @@ def _prepared(ws: Workspace, model: str | None) -> tuple[Baseline, TrainedModel 
     base = baseline(ws)
     trained = None if model in (None, BASE) else trained_model(ws, str(model))
     if trained is not None:
+        refuse_writer(trained)
         _refuse_unproved(ws, trained)
     settings = _settings(ws, trained)
     return base, trained, settings, f"evaluated:{base.eval_hash}:{content_hash(settings)}"

@@ -14,6 +14,7 @@ from seedgate.finetune.comparing import compare
 from seedgate.finetune.evaluating import BASE
 from seedgate.finetune.figures import Judgement, Outcome
 from seedgate.finetune.training import trained_model
+from seedgate.finetune.writers import refuse_writer
 from seedgate.ledger import Event, NewEvent
 from seedgate.seeds import baseline
 from seedgate.workspace import Workspace
@@ -49,7 +50,9 @@ def promote(ws: Workspace, model: str) -> Judgement:
         InputError: There is no such model, or one of the two was not measured.
         RefusedError: The two were measured differently.
     """
-    found = judged(ws, trained_model(ws, model).name)
+    trained = trained_model(ws, model)
+    refuse_writer(trained)
+    found = judged(ws, trained.name)
     if found is not None:
         return found
     with ws.ledger.lease("promote") as lease:

@@ -42,8 +42,8 @@ def _by_seed(ws: Workspace, release: str, wanted: int) -> dict[int, str]:
     groups: dict[str, dict[int, str]] = defaultdict(dict)
     newest = present = but_for_the_seed(present_settings(ws))
     for event in ws.ledger.events("model.trained"):
-        if event.payload["release"] == release:
-            settings = event.payload.get("settings", {})
+        settings = event.payload.get("settings", {})
+        if event.payload["release"] == release and "writes" not in settings:
             newest = but_for_the_seed(settings)
             groups[newest][int(settings.get("seed", 0))] = event.subject
     chosen = newest if len(groups[newest]) >= wanted else present

@@ -25,6 +25,7 @@ from seedgate.finetune.records import FileEntry, TrainedModel
 from seedgate.finetune.releasing import Progress
 from seedgate.finetune.sft import fit, merge_adapter
 from seedgate.finetune.verifying import VerifiedRelease, newest_release, release_event, verified_release
+from seedgate.generator.writing import Writing
 from seedgate.ledger import Event, Lease, NewEvent
 from seedgate.workspace import Workspace
 
@@ -34,6 +35,8 @@ __all__ = [
     "merge",
     "plan_training",
     "present_settings",
+    "refuse_changed",
+    "told_of",
     "train",
     "trained_model",
 ]
@@ -65,7 +68,9 @@ class TrainingPlan:
         return f"would train {self.name}: {self.base_model} on {self.rows} rows of release {self.release} ({how})"
 
 
-def plan_training(ws: Workspace, release_name: str | None = None, **overrides: Any) -> TrainingPlan:
+def plan_training(
+    ws: Workspace, release_name: str | None = None, *, writer: bool = False, **overrides: Any
+) -> TrainingPlan:
     """What `train` would do; verifies the release, loads no model and writes nothing.
 
     Raises: as `train` does.
@@ -73,12 +78,12 @@ def plan_training(ws: Workspace, release_name: str | None = None, **overrides: A
     settings = _settings(ws.config.training, overrides)
     release = release_name or newest_release(ws)
     verified = verified_release(ws, release)
-    told = _told(settings)
+    told = told_of(ws, settings, writer=writer)
     name = _default_name(ws, release, told)
     return TrainingPlan(
         name=name,
         release=release,
-        rows=sum(len(ws.task.training_rows(fields)) for fields in verified.fields),
+        rows=len(_rows(ws, verified, writer=writer)),
         base_model=settings.base_model,
         settings=told,
         trained=_trained_before(ws, name, verified.manifest_hash, told) is not None,
@@ -90,6 +95,7 @@ def train(
     release_name: str | None = None,
     *,
     output_name: str | None = None,
+    writer: bool = False,
     on_progress: Progress | None = None,
     **overrides: Any,
 ) -> TrainedModel:
@@ -98,6 +104,7 @@ def train(
     Args:
         release_name: The newest release if not given.
         output_name: Name of the model; by default the release's and a short hash of the settings.
+        writer: The other way round: a model that writes examples, for the strategy `writer`.
         overrides: Settings that differ from `[training]` in `seedgate.toml`, by name.
 
     Raises:
@@ -107,7 +114,7 @@ def train(
     settings = _settings(ws.config.training, overrides)
     release = release_name or newest_release(ws)
     manifest_hash = str(release_event(ws, release).payload["manifest_hash"])
-    told = _told(settings)
+    told = told_of(ws, settings, writer=writer)
     name = _model_name(output_name) if output_name else _default_name(ws, release, told)
     tell = on_progress or (lambda *_: None)
     with ws.ledger.lease("train") as lease:
@@ -117,7 +124,7 @@ def train(
         if before is not None:
             return before
         remove_leftovers(ws.models_dir)
-        return _train(ws, lease, name, verified, settings, tell)
+        return _train(ws, lease, name, verified, settings, told, tell)
 
 
 def merge(ws: Workspace, name: str) -> Path:
@@ -171,7 +178,23 @@ def trained_model(ws: Workspace, name: str) -> TrainedModel:
 
 def present_settings(ws: Workspace) -> dict[str, Any]:
     """The settings of `[training]` that make a difference to a model, as `model.trained` has them."""
-    return _told(ws.config.training)
+    return told_of(ws, ws.config.training)
+
+
+def told_of(ws: Workspace, settings: TrainingConfig, *, writer: bool = False) -> dict[str, Any]:
+    """What makes a difference to a model, as `model.trained` has it.
+
+    Raises:
+        InputError: A writer is wanted that is no adapter.
+    """
+    told = settings.model_dump(mode="json", exclude={"report_to"})
+    if not writer:
+        return told
+    if settings.method != "lora":
+        raise InputError(
+            "a writer is an adapter, which the servers load", hint='set [training] method = "lora"'
+        )
+    return told | {"writes": Writing(ws).told}
 
 
 def refuse_changed(model: TrainedModel) -> None:
@@ -190,11 +213,12 @@ def _train(
     name: str,
     verified: VerifiedRelease,
     settings: TrainingConfig,
+    told: dict[str, Any],
     tell: Progress,
 ) -> TrainedModel:
     base = base_model(ws, settings.base_model, tell)
-    rows = [row for fields in verified.fields for row in ws.task.training_rows(fields)]
-    target, told = ws.models_dir / name, _told(settings)
+    rows = _rows(ws, verified, writer="writes" in told)
+    target = ws.models_dir / name
     weights = "adapter" if settings.method == "lora" else "model"
     with build_beside(target) as folder:
         tell(0, 0, "loading the base model")
@@ -246,13 +270,16 @@ def _settings(configured: TrainingConfig, overrides: dict[str, Any]) -> Training
         raise InputError(f"training setting {first['loc'][0]!r}: {first['msg'].lower()}") from None
 
 
-def _told(settings: TrainingConfig) -> dict[str, Any]:
-    """The settings that make a difference to the model."""
-    return settings.model_dump(mode="json", exclude={"report_to"})
+def _rows(ws: Workspace, verified: VerifiedRelease, *, writer: bool) -> list[Any]:
+    """One for each answer, or, for a writer, for each example."""
+    if writer:
+        return Writing(ws).rows(verified.fields)
+    return [row for fields in verified.fields for row in ws.task.training_rows(fields)]
 
 
 def _default_name(ws: Workspace, release: str, told: dict[str, Any]) -> str:
-    return _model_name(f"{release}-{content_hash([told, ws.task.hash])[:8]}")
+    what = "writer-" if "writes" in told else ""
+    return _model_name(f"{release}-{what}{content_hash([told, ws.task.hash])[:8]}")
 
 
 def _model_name(name: str) -> str:

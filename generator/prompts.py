@@ -84,7 +84,7 @@ class ListForm:
     def render(
         self, seeds: Sequence[Example], fixed: Mapping[str, Any], wording: Wording = FEW_SHOT
     ) -> Rendered:
-        """See `Form.render`; seeds are shown in the given order."""
+        """See `Form.render`; seeds are shown in the given order. Without any, one text is asked for, not a list."""
         lines = [self._line(seed, wording.mark) for seed in seeds]
         heading = self._heading(fixed)
         helped = [help_ for field in self._given if (help_ := _help(field, fixed))]
@@ -97,8 +97,10 @@ class ListForm:
             "seeds": "\n".join(f"{number}. {line}" for number, line in enumerate(lines, 1)),
             "next": str(len(lines) + 1),
         } | {name: self._shown(value) for name, value in wording.values.items()}
-        last = len(lines) + self._wanted(lines, wording.items or self.items)
         prompt = self._templates.fill(f"{wording.template}.list", values)
+        if not lines:
+            return Rendered(({"role": "user", "content": prompt},))
+        last = len(lines) + self._wanted(lines, wording.items or self.items)
         return Rendered(prompt, stop=("\n\n", f"\n{last + 1}."))
 
     def parse(self, choice: Choice, fixed: Mapping[str, Any], shots: int) -> list[Item]:
@@ -111,6 +113,10 @@ class ListForm:
             headings=self._headings,
             fixed=fixed,
         )
+
+    def written(self, example: Example) -> str:
+        """See `Form.written`."""
+        return " ".join(str(example.fields[self._text]).split())
 
     def _heading(self, fixed: Mapping[str, Any]) -> str:
         values = (fixed[field.name] for field in self._given)
@@ -181,6 +187,10 @@ class ChatForm:
     def parse(self, choice: Choice, fixed: Mapping[str, Any], shots: int) -> list[Item]:
         """See `Form.parse`."""
         return parse_chat(choice, fixed=fixed)
+
+    def written(self, example: Example) -> str:
+        """See `Form.written`."""
+        return rows_of([example], [field for field in self._task.fields if field.name not in self.fixed])
 
     def _shown(self, value: str | Example | tuple[str, ...]) -> str:
         if isinstance(value, tuple):

@@ -141,8 +141,8 @@ class Recorder:
             run=self._run,
             strategy=plan.strategy,
             seed_ids=plan.seed_ids,
-            model=self._model.name,
-            model_revision=self._model.revision,
+            model=plan.request.model or self._model.name,
+            model_revision="" if plan.request.model else self._model.revision,
             sampling=plan.request.sampling.as_dict(),
             prompt_hash=prompt_hash,
             request_id=plan.request.id,
@@ -174,7 +174,7 @@ class Recorder:
             },
             "completions": len(raw),
             "raw_hash": content_hash(raw),
-        } | ({"repairs": plan.repairs} if plan.repairs else {})
+        } | _said(repairs=plan.repairs, model=plan.request.model)
         return NewEvent(
             "request.completed",
             plan.request.id,

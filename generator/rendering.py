@@ -10,7 +10,7 @@ from seedgate.generator.clients.base import Choice
 from seedgate.generator.parsing import Item
 from seedgate.records import Example
 
-__all__ = ["FEW_SHOT", "Form", "Rendered", "Wording", "marked"]
+__all__ = ["FEW_SHOT", "WRITER", "Form", "Rendered", "Wording", "marked"]
 
 CHARS_PER_TOKEN = 2.5  # of prompts in Latin script, low on purpose
 
@@ -50,6 +50,8 @@ class Wording:
 
 
 FEW_SHOT = Wording("few_shot")
+WRITER = Wording("writer")
+"""For a model that was trained to write: it is shown no seeds."""
 MARKS = {"edge": "unusual"}
 """Tags whose name would tell a model little."""
 
@@ -75,11 +77,15 @@ class Form(Protocol):
     def render(
         self, seeds: Sequence[Example], fixed: Mapping[str, Any], wording: Wording = FEW_SHOT
     ) -> Rendered:
-        """The prompt that shows these seeds and asks for more with these fixed fields."""
+        """The prompt that shows these seeds and asks for more with these fixed fields; without seeds, messages."""
         ...
 
     def parse(self, choice: Choice, fixed: Mapping[str, Any], shots: int) -> list[Item]:
         """The items in one completion, in order; `shots` seeds had been shown."""
+        ...
+
+    def written(self, example: Example) -> str:
+        """The completion that would be read as this example, of a prompt that showed no seeds."""
         ...
 
 

@@ -193,6 +193,7 @@ def _stored(ws: Workspace, event: Event) -> tuple[Plan, Completion] | None:
             event.subject,
             prompt if isinstance(prompt, str) else tuple(prompt),
             Sampling(**sampling, stop=stop),
+            model=payload.get("model", ""),
         ),
         fixed=payload["fixed"],
         seed_ids=tuple(payload["seed_ids"]),

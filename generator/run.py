@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from seedgate.generator.strategies.base import Tally
 from seedgate.generator.strategies.choosing import Chooser, Chosen, ReviewedFn, templates_of
 from seedgate.generator.stream import Stream
 from seedgate.generator.templating import Templates
+from seedgate.generator.writing import STRATEGY, Writer, WriterFn
 from seedgate.ledger import Lease, NewEvent
 from seedgate.seeds import Baseline, Meanings, baseline
 from seedgate.workspace import Workspace
@@ -52,6 +54,7 @@ def generate(
     concurrency: int | None = None,
     client: Client | None = None,
     reviewed: ReviewedFn | None = None,
+    writer: WriterFn | None = None,
 ) -> GenerationReport:
     """Asks the model for candidates until this cycle has as many as wanted, then for the scores of those that wait.
 
@@ -66,6 +69,8 @@ def generate(
         client: Where to send requests; default the workspace's vLLM endpoints.
         reviewed: What review has said (`seedgate.review.reviewed` of the workspace), for the strategies that go
             by it: without it nothing is repaired, and what was rejected counts as covered.
+        writer: Which model was trained to write (`seedgate.finetune.newest_writer` of the workspace); asked if the
+            strategy `writer` is wanted.
 
     Raises:
         ConfigError: A template or a strategy cannot be used.
@@ -80,7 +85,9 @@ def generate(
         raise InputError(f"{target} candidates: ask for at least 1")
     templates = Templates(ws.prompts_dir)
     form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model, templates)
-    chooser = Chooser(ws, base, form, cycle, reviewed)
+    asked_for = STRATEGY in ws.config.generation.strategies
+    trained = writer() if writer and asked_for else None
+    chooser = Chooser(ws, base, form, cycle, reviewed, trained.name if trained else "")
     scores = ModelScores(ws, base, form, templates)
     run = _Run(
         ws,
@@ -92,6 +99,7 @@ def generate(
         cycle,
         target,
         concurrency or ws.config.generation.concurrency or None,
+        trained,
     )
     if dry_run:
         return run.preview(tally_of(ws.ledger, cycle, form.fixed))
@@ -140,6 +148,7 @@ class _Run:
     cycle: int
     target: int
     concurrency: int | None
+    writer: Writer | None = None
 
     @property
     def model(self) -> str:
@@ -166,7 +175,19 @@ class _Run:
         self, tally: Tally, lease: Lease, client: Client | None, on_progress: ProgressFn | None
     ) -> GenerationReport:
         """Runs the stream; records its beginning and end."""
-        client = client or client_for(self.ws, connections=self.concurrency)
+        async with AsyncExitStack() as serving:
+            client = client or await self._client(serving)
+            return await self._execute(tally, lease, client, on_progress)
+
+    async def _client(self, serving: AsyncExitStack) -> Client:
+        served = ""
+        if self.writer and not self.ws.vllm_offline:
+            served = await serving.enter_async_context(self.writer.serve())
+        return client_for(self.ws, connections=self.concurrency, writer=self.writer, served=served)
+
+    async def _execute(
+        self, tally: Tally, lease: Lease, client: Client, on_progress: ProgressFn | None
+    ) -> GenerationReport:
         judge: Judge | None = None
         process: JudgeProcess | None = None
         try:

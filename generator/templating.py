@@ -41,6 +41,7 @@ _NEEDED = {
     "backward.chat": {"answer"},
     "repair.chat": {"about", "original", "reasons"},
     "judge.chat": {"example"},
+    "writer.chat": {"about"},
 }
 _LIST_NEEDED = {"seeds", "next", "open"}
 """A list that ends with another number, or without its heading, is continued in a way that nothing reads."""
@@ -56,9 +57,11 @@ TEMPLATES = (
     *(f"backward.{form}" for form in ("chat", "list")),
     "repair.chat",
     *(f"own.{form}" for form in ("chat", "list")),
+    *(f"writer.{form}" for form in ("chat", "list")),
     "judge.chat",
 )
-"""Names; the files end in `.txt`. `own` is for strategies that are a user's function, `judge` for the score."""
+"""Names; the files end in `.txt`. `own` is for strategies that are a user's function, `judge` for the score,
+`writer` for training a writer and for asking it: it was trained on the prompts that it gets."""
 
 
 class Templates:
@@ -132,6 +135,8 @@ def names_of(name: str) -> frozenset[str]:
 
 
 def _needed(name: str) -> set[str]:
+    if name == "writer.list":
+        return {"heading"}
     if name.endswith(".list"):
         return _LIST_NEEDED
     return _NEEDED.get(name, {"about", "seeds"} | _MORE.get(name, set()))

@@ -12,9 +12,12 @@ import json
 import os
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from seedgate.finetune import newest_writer, release, train
 from seedgate.generator import candidates, generate
 from seedgate.records import Example
 from seedgate.seeds import create_workspace, lock, verify
@@ -86,7 +89,7 @@ def locked(
 
 
 def pool(
-    folder: Path, data: Path, labels: int, wanted: int, strategies: dict[str, float] | None = None
+    folder: Path, data: Path, labels: int, wanted: int, generation: Mapping[str, Any] | None = None
 ) -> tuple[Workspace, list[Example]]:
     """A workspace and its candidates, oldest first; goes on with a pool that was begun.
 
@@ -95,12 +98,12 @@ def pool(
         data: Of the data sets.
         labels: How many, 77 for all.
         wanted: Candidates.
-        strategies: As `[generation] strategies`.
+        generation: What differs in `[generation]`; a writer that it wants is trained on the seeds.
     """
     if not (folder / "seedgate.toml").is_file():
-        train, test = banking77(data, "train"), banking77(data, "test")
-        names = chosen_labels(train, labels)
-        seeds = drawn_seeds(train, names, labels)
+        gold, test = banking77(data, "train"), banking77(data, "test")
+        names = chosen_labels(gold, labels)
+        seeds = drawn_seeds(gold, names, labels)
         with create_workspace(
             folder,
             name=f"bank-{labels}",
@@ -116,7 +119,7 @@ def pool(
             settings={
                 # The data set's own rows repeat each other nearly word for word.
                 "policy": {"semantic_leak": 0.99, "near_duplicate": NEAR},
-                "generation": {"strategies": strategies or {"few_shot": 1.0}},
+                "generation": {"strategies": {"few_shot": 1.0}} | dict(generation or {}),
             },
         ) as ws:
             verify(ws, by="banking77", statement="The data set's own labels.")
@@ -130,7 +133,10 @@ def pool(
         try:
             if embedded:
                 up(ws.root, StackSpec(services=("vllm",)), print)
-            report = generate(ws, candidates=wanted, cycle=1)
+            if "writer" in ws.config.generation.strategies:
+                release(ws)
+                print(train(ws, writer=True))
+            report = generate(ws, candidates=wanted, cycle=1, writer=partial(newest_writer, ws))
             print(report)
         finally:
             if embedded:

@@ -51,6 +51,7 @@ def generate(
     """
     from seedgate.cli.explaining import explain as told
     from seedgate.cycle import begin_cycle
+    from seedgate.finetune import newest_writer
     from seedgate.generator import generate as run
     from seedgate.review import reviewed
     from seedgate.workspace import Workspace
@@ -75,6 +76,7 @@ def generate(
             on_progress=on_progress,
             dry_run=dry_run,
             reviewed=partial(reviewed, ws),
+            writer=partial(newest_writer, ws),
         )
     emit(report, str(report), json_output=json)
 

@@ -20,6 +20,12 @@ def train(
         int | None,
         typer.Option(help="So many models, each with a training seed of its own.", min=1, max=100),
     ] = None,
+    writer: Annotated[
+        bool,
+        typer.Option(
+            "--writer", help="The other way round: a model that writes examples, for the strategy writer."
+        ),
+    ] = False,
     workspace: WorkspaceDir = Path(),
     dry_run: DryRun = False,
     json: Json = False,
@@ -29,21 +35,27 @@ def train(
     With --seeds N the seeds go from that of `[training]` upwards, and each is a model; once several are measured,
     `eval` says the value over them. After a kill, run it again: what is trained is found.
 
+    With --writer, the model learns to write examples of a label instead of answering them. `generate` asks it where
+    [generation] strategies has a share for writer, and `cycle` trains one on each release by itself.
+
     Example: seedgate train r001
     Example: seedgate train r001 --seeds 3
+    Example: seedgate train --writer
     """
     from seedgate.finetune import train as run
     from seedgate.finetune.training import plan_training
     from seedgate.finetune.verifying import newest_release
     from seedgate.workspace import Workspace
 
+    if writer and seeds:
+        raise InputError("a release has one writer: leave out --seeds")
     with Workspace(workspace) as ws, progress("training", quiet=json) as on_progress:
         name = release or newest_release(ws)
         first = ws.config.training.seed
         done = [
-            plan_training(ws, name, seed=seed)
+            plan_training(ws, name, writer=writer, seed=seed)
             if dry_run
-            else run(ws, name, seed=seed, on_progress=on_progress)
+            else run(ws, name, writer=writer, seed=seed, on_progress=on_progress)
             for seed in range(first, first + (seeds or 1))
         ]
     emit({"models": done} if seeds else done[0], "\n".join(map(str, done)), json_output=json)

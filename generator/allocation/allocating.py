@@ -29,7 +29,7 @@ __all__ = ["LEAST", "STEERED", "allocate"]
 LEAST = 40
 """Decided candidates before anything is learnt, as for the queue's order; also what the configuration counts as."""
 STRATEGY_LEAST, LABEL_LEAST, LABEL_MOST = 0.2, 0.5, 2.0
-STEERED = frozenset({"few_shot", "evolve", "contrast", "backward"})
+STEERED = frozenset({"few_shot", "evolve", "contrast", "backward", "writer"})
 """Strategies that go by weights of labels. `coverage_gaps` goes by what is missing, `edge_cases` by its seeds."""
 OWN_SHARE = frozenset({"edge_cases"})
 DRAWS, TOGETHER = 1000, 4

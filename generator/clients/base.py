@@ -47,6 +47,7 @@ class Request:
         choices: The answers that are possible, if not all are; goes before `json_schema`.
         prompt_logprobs: Whether to say how likely the prompt itself is; for text.
         logprobs: For how many of the likeliest tokens at each place of an answer to say how likely they are.
+        model: The adapter that is to answer, by the name that the client knows it by; the client's own model if empty.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Request:
     choices: tuple[str, ...] = ()
     prompt_logprobs: bool = False
     logprobs: int = 0
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

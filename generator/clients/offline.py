@@ -50,7 +50,8 @@ class OfflineClient:
     Args:
         model: A folder, or a name on the hub.
         name: What the model is called in the ledger.
-        adapter: Folder of a LoRA adapter to answer with, and its rank.
+        adapters: What a request may name as its model, to the folder of a LoRA adapter and its rank; an empty name
+            stands for the requests that name none.
         engine: Arguments of `vllm.LLM` that are to differ from the defaults.
 
     Example:
@@ -64,11 +65,11 @@ class OfflineClient:
         model: str,
         *,
         name: str,
-        adapter: tuple[Path, int] | None = None,
+        adapters: Mapping[str, tuple[Path, int]] | None = None,
         engine: Mapping[str, Any] | None = None,
     ) -> None:
         self.model, self.name = model, name
-        self._adapter = adapter
+        self._adapters = dict(adapters or {})
         self._engine = dict(engine or {})
         self._inbox: SimpleQueue[_Asked | str | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -153,8 +154,10 @@ class OfflineClient:
         defaults: dict[str, Any] = {}
         if current_platform.is_cpu():
             defaults = _CPU_DEFAULTS | {"dtype": "auto" if cpu_has_bfloat16() else "float32"}
-        if self._adapter is not None:
-            defaults |= {"enable_lora": True, "max_lora_rank": self._adapter[1]}
+        if self._adapters:
+            rank = max(rank for _, rank in self._adapters.values())
+            # One more than there are: with each in use, vLLM's kernels for a CPU mix base model and adapter.
+            defaults |= {"enable_lora": True, "max_lora_rank": rank, "max_loras": len(self._adapters) + 1}
         return LLM(self.model, **(defaults | self._engine))
 
     def _info(self, llm: Any) -> ModelInfo:
@@ -180,17 +183,24 @@ class OfflineClient:
                     self._tell(found.answer, _completion(found.request, output))
 
     def _add(self, llm: Any, item: _Asked) -> bool:
-        from vllm.lora.request import LoRARequest
-
-        lora = LoRARequest("adapter", 1, str(self._adapter[0])) if self._adapter else None
         try:
             prompt = _prompt(llm, item.request)
-            llm.llm_engine.add_request(item.request.id, prompt, _parameters(item.request), lora_request=lora)
+            asked = item.request.id, prompt, _parameters(item.request)
+            llm.llm_engine.add_request(*asked, lora_request=self._lora(item.request))
         except (ValueError, TypeError) as error:
             said = _line(error)
             self._tell(item.answer, error=ServiceError(f"the request was refused: {said}", hint=advice(said)))
             return False
         return True
+
+    def _lora(self, request: Request) -> Any:
+        """The adapter that is to answer, None for the model itself."""
+        from vllm.lora.request import LoRARequest
+
+        if request.model not in self._adapters:
+            return None
+        number = list(self._adapters).index(request.model) + 1
+        return LoRARequest(request.model or "adapter", number, str(self._adapters[request.model][0]))
 
     def _tell(self, future: asyncio.Future[Any], result: Any = None, error: Exception | None = None) -> None:
         def settle() -> None:

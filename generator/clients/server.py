@@ -53,6 +53,7 @@ class ServerClient:
         wait_s: First pause of the exponential, jittered backoff, and between checks of an endpoint.
         extra: More keys for every body, for what only some servers know.
         adapts: Whether to find out how many requests the servers have room for (`room`).
+        adapters: What a request may name as its model, to what the servers call it.
 
     Example:
         >>> client = ServerClient(("http://127.0.0.1:8000/v1",), "smollm2-135m")
@@ -72,8 +73,10 @@ class ServerClient:
         wait_s: float = 0.5,
         extra: Mapping[str, Any] | None = None,
         adapts: bool = False,
+        adapters: Mapping[str, str] | None = None,
     ) -> None:
         self.model = model
+        self._names = {"": model} | dict(adapters or {})
         self._timeout_s = timeout_s
         self._wait_s = wait_s
         self._extra = dict(extra or {})
@@ -129,7 +132,7 @@ class ServerClient:
         Raises:
             ServiceError: See `Client.complete`.
         """
-        body = json.dumps(body_of(request, self.model) | self._extra).encode()
+        body = json.dumps(body_of(request, self._names[request.model]) | self._extra).encode()
         retries = stamina.retry_context(
             on=_pause,
             attempts=ATTEMPTS,

@@ -75,6 +75,8 @@ def completion_of(request: Request, answer: httpx.Response) -> Completion:
         TransientError: It is no complete answer, but another may be; `EndpointError` if its server is dead.
         ServiceError: Asking again will not help.
     """
+    if answer.status_code == 404 and request.model:  # another endpoint may have it
+        raise TransientError(f"the adapter of {request.model} is not loaded (404)")
     if answer.status_code != 200:
         raise _fault(answer)
     try:

@@ -110,6 +110,7 @@ class Context:
         shots: Seeds per prompt, as configured.
         rng: For choices: the same in every run of this cycle.
         weights: Label to how often it is to be asked for, 1 being an even share.
+        writer: Name of the model that was trained to write; empty if there is none.
     """
 
     task: Task
@@ -125,6 +126,7 @@ class Context:
     reviewed: Callable[[], Reviewed] = field(default=Reviewed, repr=False)
     repaired: frozenset[str] = field(default=frozenset(), repr=False)
     weights: Mapping[str, float] = field(default_factory=dict, repr=False)
+    writer: str = ""
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -176,6 +178,7 @@ class Asking:
         function: Called once for each sequence of plans.
         context: Makes what the function is told; each time the same, given the same tally.
         form, request_prefix, sampling, context_tokens: See `FewShot`.
+        model: See `Request`.
         numbered: Whether the function yields the same in each run, from the start; else it leaves out by itself
             what was asked already.
     """
@@ -190,6 +193,7 @@ class Asking:
         request_prefix: str,
         sampling: Sampling,
         context_tokens: int | None = None,
+        model: str = "",
         numbered: bool = True,
     ) -> None:
         self.name = name
@@ -199,6 +203,7 @@ class Asking:
         self._request_prefix = request_prefix
         self._sampling = sampling
         self._context_tokens = context_tokens
+        self._model = model
         self._numbered = numbered
 
     def try_out(self, tally: Tally) -> None:
@@ -239,7 +244,7 @@ class Asking:
         return Plan(
             index=index,
             strategy=self.name,
-            request=Request(id_, rendered.prompt, sampling, rendered.json_schema),
+            request=Request(id_, rendered.prompt, sampling, rendered.json_schema, model=self._model),
             fixed=_plain(fixed),
             seed_ids=tuple(seed.id for seed in (*shown, *ask.drawn)),
             tags=tuple(_plain(list(ask.tags))),

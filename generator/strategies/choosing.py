@@ -27,6 +27,7 @@ from seedgate.generator.strategies.few_shot import FewShot
 from seedgate.generator.strategies.mix import Mix
 from seedgate.generator.strategies.own import file_of, load_own
 from seedgate.generator.strategies.repair import repair
+from seedgate.generator.strategies.writer import writer
 from seedgate.generator.templating import TEMPLATES, Templates
 from seedgate.records import Example
 from seedgate.seeds import Baseline, Meanings
@@ -45,6 +46,7 @@ FUNCTIONS: dict[str, AskFn] = {
     "contrast": contrast,
     "backward": backward,
     "repair": repair,
+    "writer": writer,
 }
 """All that come along, but `few_shot`, which also steers by what comes back."""
 
@@ -81,16 +83,24 @@ class Chooser:
 
     Args:
         reviewed: What review says; None where nobody asks it, then nothing counts as refused.
+        writer: Name of the model that was trained to write, if there is one.
     """
 
     def __init__(
-        self, ws: Workspace, base: Baseline, form: Form, cycle: int, reviewed: ReviewedFn | None
+        self,
+        ws: Workspace,
+        base: Baseline,
+        form: Form,
+        cycle: int,
+        reviewed: ReviewedFn | None,
+        writer: str = "",
     ) -> None:
         self._ws = ws
         self._base = base
         self._form = form
         self._cycle = cycle
         self._ask_review = reviewed
+        self._writer = writer
         self._seeds = tuple(base.seeds.values())
 
     def choose(self, tally: Tally, model: ModelInfo, requests: float) -> Chosen:
@@ -167,6 +177,7 @@ class Chooser:
             request_prefix=f"c{self._cycle}-",
             sampling=self._sampling,
             context_tokens=model.max_tokens,
+            model=self._writer if name == "writer" else "",
             numbered=name != "repair",
         )
 
@@ -193,6 +204,7 @@ class Chooser:
             reviewed=lambda: self._reviewed,
             repaired=frozenset(tally.repaired),
             weights=self.allocation.weights.get(name, {}),
+            writer=self._writer,
         )
 
     @cached_property

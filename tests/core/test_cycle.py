@@ -15,8 +15,11 @@ from typer.testing import CliRunner
 
 from seedgate.cli import cycle as command
 from seedgate.cli.app import app
-from seedgate.cycle import Step, cycle_state, next_step, steps
+from seedgate.cycle import Step, begin_cycle, cycle_state, next_step, plan, steps
 from seedgate.errors import WaitingError
+from seedgate.finetune import release
+from seedgate.finetune.training import told_of
+from seedgate.ledger import NewEvent
 from seedgate.review import review_status
 from seedgate.workspace import Workspace
 from tests.fakes.argilla_server import OWNER_KEY, FakeArgilla
@@ -196,3 +199,34 @@ def test_without_a_watch_nothing_is_pushed_ahead(ws: Workspace) -> None:
     with pytest.raises(WaitingError, match="2 candidates"):
         list(steps(ws, stop_after=1))
     assert ws.ledger.count("round.opened") == 1
+
+
+def test_a_cycle_that_asks_a_writer_trains_one_on_the_newest_release_first(
+    make_workspace: Callable[..., Workspace],
+) -> None:
+    settings = {"generation": {"strategies": {"few_shot": 0.5, "writer": 0.5}}, "cycle": {"train": False}}
+    ws = make_workspace(settings=settings)
+    assert next_step(ws) == Step("release", 0)
+    release(ws)
+    assert plan(ws)[:3] == [
+        "cycle 1: start",
+        "writer",
+        f"generate {ws.config.generation.candidates} candidates",
+    ]
+    begin_cycle(ws)
+    step = next_step(ws)
+    assert step == Step("writer", 1, "r000")
+    assert str(step) == "cycle 1: writer r000"
+    told = told_of(ws, ws.config.training, writer=True)
+    payload = {"release": "r000", "manifest_hash": "-", "settings": told}
+    ws.ledger.append([NewEvent("model.trained", "r000-writer-1", payload)])
+    assert next_step(ws) == Step("generate", 1)
+
+
+def test_without_a_baseline_the_seeds_are_released_for_the_writer(
+    make_workspace: Callable[..., Workspace],
+) -> None:
+    settings = {"generation": {"strategies": {"writer": 1.0}}, "cycle": {"baseline": False}}
+    ws = make_workspace(settings=settings)
+    begin_cycle(ws)
+    assert next_step(ws) == Step("release", 1)

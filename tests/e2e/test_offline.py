@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "vllm": {"offline": "embedded", "engine": {"max_model_len": 1024}},
-    "generation": {"candidates": 6},
+    "generation": {"candidates": 6, "strategies": {"few_shot": 0.5, "writer": 0.5}},
     "training": {"max_steps": 2},
 }
 
@@ -45,6 +45,8 @@ def test_it_generates_trains_and_measures_base_and_adapter(
         verify(ws, by="a test", statement="the shipped example")
         lock(ws)
 
+    seedgate(folder, "release")
+    writer = seedgate(folder, "train", "--writer")["name"]
     made = seedgate(folder, "generate")
 
     assert made["candidates"] >= 6
@@ -52,7 +54,10 @@ def test_it_generates_trains_and_measures_base_and_adapter(
         (run,) = again.ledger.events("run.started")
         assert run.payload["settings"]["model"] == "smollm2-135m"
         assert run.payload["settings"]["model_revision"] == "SmolLM2-135M-Instruct"
-    seedgate(folder, "release")
+        asked = {
+            (e.payload["strategy"], e.payload.get("model")) for e in again.ledger.events("request.completed")
+        }
+        assert asked == {("few_shot", None), ("writer", writer)}
     model = seedgate(folder, "train")["name"]
     base, trained = (seedgate(folder, "eval", name)["evaluation"] for name in ("base", model))
     assert base["n"] == trained["n"] == len(few)

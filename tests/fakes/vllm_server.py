@@ -43,6 +43,7 @@ class FakeVllm:
         peak: Most completion requests that were in flight at once.
         in_flight_samples: Requests in flight, noted as each arrived.
         metrics: What it says at `/metrics`; by default it has no such page.
+        adapters: Other models that a request may name.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class FakeVllm:
         self.slots = threading.Semaphore(slots)
         self.engine_dead = False
         self.metrics: str | None = None
+        self.adapters: set[str] = set()
         self._faults: deque[str] = deque()
         self._always: str | None = None
         self._when = ""
@@ -294,7 +296,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not self._allowed():
             return
-        if body["model"] != fake.model:
+        if body["model"] not in (fake.model, *fake.adapters):
             self._error(404, "NotFoundError", f"The model `{body['model']}` does not exist.")
             return
         fault = fake.begin(body)

@@ -148,7 +148,7 @@ class TestOverride:
         own = Templates(folder(tmp_path, own__list="$instruction $seeds $next. $open:"))
         with pytest.raises(InputError, match="is there already"):
             own.copy("own.list")
-        with pytest.raises(InputError, match=r"did you mean repair\.chat"):
+        with pytest.raises(InputError, match=r"did you mean writer\.list"):
             own.copy("repair.list")
         assert not own.copy("own.chat", dry_run=True).exists()
 

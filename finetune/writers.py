@@ -1,0 +1,70 @@
+"""Writers among the trained models: those that write examples, where the others answer them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from seedgate.errors import InputError
+from seedgate.finetune.adapters import served_model
+from seedgate.finetune.recalled import affected_models
+from seedgate.finetune.records import TrainedModel
+from seedgate.finetune.training import refuse_changed, told_of, trained_model
+from seedgate.generator.writing import Writer, Writing
+from seedgate.services import served_rank
+from seedgate.workspace import Workspace
+
+__all__ = ["is_writer", "newest_writer", "refuse_writer", "writer_needed"]
+
+
+def is_writer(settings: Mapping[str, Any]) -> bool:
+    """Whether a model with these settings of its training writes examples."""
+    return "writes" in settings
+
+
+def refuse_writer(model: TrainedModel) -> None:
+    """Refuses what writes examples where a model is wanted that answers them.
+
+    Raises:
+        InputError: It is a writer.
+    """
+    if is_writer(model.settings):
+        raise InputError(
+            f"model {model.name} writes examples: it cannot be measured on the evaluation set",
+            hint="give a model of `seedgate train`; a writer is asked by the strategy `writer` of [generation]",
+        )
+
+
+def newest_writer(ws: Workspace) -> Writer | None:
+    """The one that was trained last, on the prompts that it would get now; None if there is none.
+
+    One that learnt a row which was recalled or redacted since could write it again, and is not asked.
+
+    Raises:
+        RefusedError: Its files are not those that were trained.
+    """
+    writes, affected = Writing(ws).told, {each.model for each in affected_models(ws)}
+    for event in ws.ledger.events("model.trained", newest_first=True):
+        if event.subject not in affected and event.payload.get("settings", {}).get("writes") == writes:
+            model = trained_model(ws, event.subject)
+            refuse_changed(model)
+            rank = served_rank(int(str(model.settings["lora_rank"])))
+            return Writer(model.name, model.weights_path, rank, partial(_served, ws, model))
+    return None
+
+
+def writer_needed(ws: Workspace, release: str) -> bool:
+    """Whether no writer was trained on a release under the present settings."""
+    wanted = told_of(ws, ws.config.training, writer=True)
+    return not any(
+        (event.payload["release"], event.payload.get("settings")) == (release, wanted)
+        for event in ws.ledger.events("model.trained", newest_first=True)
+    )
+
+
+@asynccontextmanager
+async def _served(ws: Workspace, model: TrainedModel) -> AsyncIterator[str]:
+    async with served_model(ws.vllm_urls(), ws.vllm_key(), model) as served:
+        yield served.name
