@@ -112,7 +112,11 @@ def _summary(ws: Workspace, started: float) -> None:
 def _second_cycle(ws: Workspace) -> None:
     if cycle_state(ws).number == 1:
         begin_cycle(ws, simulated=False)
-    while (step := next_step(ws)) is not None and step.cycle == 2 and step.name in ("generate", "push"):
+    while (
+        (step := next_step(ws)) is not None
+        and step.cycle == 2
+        and step.name in ("writer", "generate", "push")
+    ):
         say(f"  {run_step(ws, step, on_progress=_announce(step))}")
 
 

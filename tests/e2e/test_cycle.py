@@ -61,7 +61,7 @@ def test_the_shipped_example_goes_through_a_cycle_and_waits_for_a_person(
         evaluation=few_evaluation_rows(),
         simulated_reviewer=simulated,
         reviewers=(reviewer_name,),
-        settings=SHORT | {"generation": {"candidates": 30, "strategies": {"few_shot": 0.6, "writer": 0.4}}},
+        settings=SHORT,
     ).close()
 
     done = seedgate("demo", str(folder))
@@ -72,13 +72,6 @@ def test_the_shipped_example_goes_through_a_cycle_and_waits_for_a_person(
         first, second = (e.payload for e in list(ws.ledger.events("release.created"))[:2])
         assert (first["counts"]["seeds"], first["counts"]["approved"]) == (200, 0)
         assert second["counts"]["approved"] > 0
-        asked = {
-            (e.payload["strategy"], e.payload.get("model")) for e in ws.ledger.events("request.completed")
-        }
-        (writer,) = (
-            e.subject for e in ws.ledger.events("model.trained") if "writes" in e.payload["settings"]
-        )
-        assert asked == {("few_shot", None), ("writer", writer)}
         assert second["counts"]["approved_simulated"] == second["counts"]["approved"]
         models = [event.subject for event in ws.ledger.events("model.evaluated")]
         assert len(set(models)) == 3, "the base model, the seeds alone, and the first cycle"

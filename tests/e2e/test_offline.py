@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "vllm": {"offline": "embedded", "engine": {"max_model_len": 1024}},
-    "generation": {"candidates": 6, "strategies": {"few_shot": 0.5, "writer": 0.5}},
+    "generation": {"candidates": 40, "strategies": {"few_shot": 0.5, "writer": 0.5}},
     "training": {"max_steps": 2},
 }
 
@@ -49,7 +49,7 @@ def test_it_generates_trains_and_measures_base_and_adapter(
     writer = seedgate(folder, "train", "--writer")["name"]
     made = seedgate(folder, "generate")
 
-    assert made["candidates"] >= 6
+    assert made["candidates"] >= 40
     with Workspace(folder) as again:
         (run,) = again.ledger.events("run.started")
         assert run.payload["settings"]["model"] == "smollm2-135m"
