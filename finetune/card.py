@@ -103,6 +103,11 @@ def model_card(model: TrainedModel) -> str:
         f"# {model.name}",
         "Fine-tuned with seedgate (TRL's SFTTrainer, loss on completions only) on a release that verified"
         " against its ledger.",
+        *(
+            ["It writes examples of a label, for seedgate's strategy `writer`."]
+            if "writes" in model.settings
+            else []
+        ),
         _table({"what": "which"}, facts),
         "## Settings",
         _table({"setting": "value"}, shown),

@@ -1,8 +1,7 @@
 """Writer: a model that was trained to write, on the verified seeds and on what was approved, is told the label alone.
 
-After LAMBADA (Anaby-Tavor et al. 2020, https://arxiv.org/abs/1911.03118): fine-tuned on some examples of each label, a
-small model writes more like them than it does when it is shown five. `seedgate train --writer` makes it; its prompts
-show no seeds, so that they are a tenth as long.
+After LAMBADA (Anaby-Tavor et al. 2020, https://arxiv.org/abs/1911.03118): a small model that was fine-tuned on some
+examples of each label needs none in its prompts, and repeats itself less. `seedgate train --writer` makes it.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ def test_it_is_trained_once_on_every_row_and_found_by_its_prompts(ready: Make) -
     model = train(ws, writer=True)
     assert model.name.startswith("r000-writer-")
     assert model.metrics["rows"] == len(TEXTS)
+    assert "writes examples" in (model.path / "README.md").read_text()
     assert not train(ws, writer=True).trained
     found = newest_writer(ws)
     assert found is not None
