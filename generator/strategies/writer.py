@@ -17,6 +17,6 @@ __all__ = ["writer"]
 def writer(context: Context) -> Iterator[Ask]:
     """Each label in turn, as often as it is wanted."""
     if not context.writer:
-        raise UnsuitedError("there is none to ask: run `seedgate train --writer`")
+        raise UnsuitedError("none is trained for its prompts: run `seedgate train --writer`")
     for place, _ in context.in_turn([group.fixed for group in context.groups]):
         yield Ask((), context.groups[place].fixed, wording=WRITER)
