@@ -87,7 +87,8 @@ def test_without_a_writer_the_others_take_its_share(fake: FakeVllm, ready: Make)
     report = generate(ws, candidates=10, cycle=1, writer=lambda: None)
     assert set(report.strategies) == {"few_shot"}
     assert report.warnings == (
-        "strategy writer is left out: none is trained for its prompts: run `seedgate train --writer`; the others take its share",
+        "strategy writer is left out: none is trained for its prompts: run `seedgate train --writer`; the others"
+        " take its share",
     )
     alone = ready(fake, given={"folder": "alone"}, strategies={"writer": 1})
     with pytest.raises(ConfigError, match="none is trained for its prompts"):
