@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seedgate.config import ReleaseConfig
-from seedgate.finetune.records import TrainedModel
+from seedgate.finetune.records import TrainedModel, is_writer
 from seedgate.finetune.rows import Selection
 from seedgate.finetune.table import COLUMNS, column_names, dataset_info
 from seedgate.review.release_bound import ErrorBound
@@ -103,11 +103,7 @@ def model_card(model: TrainedModel) -> str:
         f"# {model.name}",
         "Fine-tuned with seedgate (TRL's SFTTrainer, loss on completions only) on a release that verified"
         " against its ledger.",
-        *(
-            ["It writes examples of a label, for seedgate's strategy `writer`."]
-            if "writes" in model.settings
-            else []
-        ),
+        *(["It writes examples, for seedgate's strategy `writer`."] if is_writer(model.settings) else []),
         _table({"what": "which"}, facts),
         "## Settings",
         _table({"setting": "value"}, shown),

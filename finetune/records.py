@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -19,6 +20,7 @@ __all__ = [
     "Origin",
     "Release",
     "TrainedModel",
+    "is_writer",
 ]
 
 Origin = Literal["seed", "approved"]
@@ -152,6 +154,11 @@ class Release(_Record):
             f" {c.approved} approved{simulated}{left_out}"
             + (f"; {self.error_bound}" if self.error_bound else "")
         )
+
+
+def is_writer(settings: Mapping[str, Any]) -> bool:
+    """Whether a model with these settings of its training writes examples, where others answer them."""
+    return "writes" in settings
 
 
 class TrainedModel(_Record):

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from seedgate.canonical import content_hash
+from seedgate.finetune.records import is_writer
 from seedgate.finetune.training import present_settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _by_seed(ws: Workspace, release: str, wanted: int) -> dict[int, str]:
     newest = present = but_for_the_seed(present_settings(ws))
     for event in ws.ledger.events("model.trained"):
         settings = event.payload.get("settings", {})
-        if event.payload["release"] == release and "writes" not in settings:
+        if event.payload["release"] == release and not is_writer(settings):
             newest = but_for_the_seed(settings)
             groups[newest][int(settings.get("seed", 0))] = event.subject
     chosen = newest if len(groups[newest]) >= wanted else present

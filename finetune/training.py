@@ -21,7 +21,7 @@ from seedgate.errors import BusyError, InputError, RefusedError
 from seedgate.finetune.card import model_card
 from seedgate.finetune.checkpointing import Checkpoints
 from seedgate.finetune.folders import build_beside, file_entries, folder_faults, place, remove_leftovers
-from seedgate.finetune.records import FileEntry, TrainedModel
+from seedgate.finetune.records import FileEntry, TrainedModel, is_writer
 from seedgate.finetune.releasing import Progress
 from seedgate.finetune.sft import fit, merge_adapter
 from seedgate.finetune.verifying import VerifiedRelease, newest_release, release_event, verified_release
@@ -217,7 +217,7 @@ def _train(
     tell: Progress,
 ) -> TrainedModel:
     base = base_model(ws, settings.base_model, tell)
-    rows = _rows(ws, verified, writer="writes" in told)
+    rows = _rows(ws, verified, writer=is_writer(told))
     target = ws.models_dir / name
     weights = "adapter" if settings.method == "lora" else "model"
     with build_beside(target) as folder:
@@ -278,7 +278,7 @@ def _rows(ws: Workspace, verified: VerifiedRelease, *, writer: bool) -> list[Any
 
 
 def _default_name(ws: Workspace, release: str, told: dict[str, Any]) -> str:
-    what = "writer-" if "writes" in told else ""
+    what = "writer-" if is_writer(told) else ""
     return _model_name(f"{release}-{what}{content_hash([told, ws.task.hash])[:8]}")
 
 

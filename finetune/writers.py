@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 from seedgate.errors import InputError
 from seedgate.finetune.adapters import served_model
 from seedgate.finetune.recalled import affected_models
-from seedgate.finetune.records import TrainedModel
+from seedgate.finetune.records import TrainedModel, is_writer
 from seedgate.finetune.training import refuse_changed, told_of, trained_model
 from seedgate.generator.writing import Writer, Writing
 from seedgate.services import served_rank
 from seedgate.workspace import Workspace
 
-__all__ = ["is_writer", "newest_writer", "refuse_writer", "writer_needed"]
-
-
-def is_writer(settings: Mapping[str, Any]) -> bool:
-    """Whether a model with these settings of its training writes examples."""
-    return "writes" in settings
+__all__ = ["newest_writer", "refuse_writer", "writer_needed"]
 
 
 def refuse_writer(model: TrainedModel) -> None:

@@ -42,6 +42,7 @@ _NEEDED = {
     "repair.chat": {"about", "original", "reasons"},
     "judge.chat": {"example"},
     "writer.chat": {"about"},
+    "writer.list": {"heading"},
 }
 _LIST_NEEDED = {"seeds", "next", "open"}
 """A list that ends with another number, or without its heading, is continued in a way that nothing reads."""
@@ -135,11 +136,9 @@ def names_of(name: str) -> frozenset[str]:
 
 
 def _needed(name: str) -> set[str]:
-    if name == "writer.list":
-        return {"heading"}
-    if name.endswith(".list"):
-        return _LIST_NEEDED
-    return _NEEDED.get(name, {"about", "seeds"} | _MORE.get(name, set()))
+    if name in _NEEDED:
+        return _NEEDED[name]
+    return _LIST_NEEDED if name.endswith(".list") else {"about", "seeds"} | _MORE.get(name, set())
 
 
 @cache

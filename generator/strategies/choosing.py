@@ -29,6 +29,7 @@ from seedgate.generator.strategies.own import file_of, load_own
 from seedgate.generator.strategies.repair import repair
 from seedgate.generator.strategies.writer import writer
 from seedgate.generator.templating import TEMPLATES, Templates
+from seedgate.generator.writing import STRATEGY
 from seedgate.records import Example
 from seedgate.seeds import Baseline, Meanings
 from seedgate.workspace import Workspace
@@ -46,7 +47,7 @@ FUNCTIONS: dict[str, AskFn] = {
     "contrast": contrast,
     "backward": backward,
     "repair": repair,
-    "writer": writer,
+    STRATEGY: writer,
 }
 """All that come along, but `few_shot`, which also steers by what comes back."""
 
@@ -177,7 +178,7 @@ class Chooser:
             request_prefix=f"c{self._cycle}-",
             sampling=self._sampling,
             context_tokens=model.max_tokens,
-            model=self._writer if name == "writer" else "",
+            model=self._writer if name == STRATEGY else "",
             numbered=name != "repair",
         )
 

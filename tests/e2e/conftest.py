@@ -6,11 +6,15 @@ SEEDGATE_TEST_ARGILLA_URL and SEEDGATE_TEST_ARGILLA_API_KEY name an Argilla to u
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +50,19 @@ class Stack:
         self.argilla.use(monkeypatch)
         monkeypatch.setenv("SEEDGATE_VLLM_URLS", self.vllm_url)
         monkeypatch.setenv("SEEDGATE_VLLM_API_KEY", self.vllm_key)
+
+
+def seedgate(folder: Path, *args: str) -> dict[str, Any]:
+    """What a command in a process of its own says with `--json`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "seedgate", *args, "-w", str(folder), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,8 @@ from seedgate.seeds import example_workspace, lock, verify
 from seedgate.workspace import Workspace
 from tests.review.desk import few_evaluation_rows
 
+from .conftest import seedgate
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -21,18 +20,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "generation": {"candidates": 40, "strategies": {"few_shot": 0.5, "writer": 0.5}},
     "training": {"max_steps": 2},
 }
-
-
-def seedgate(folder: Path, *args: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "seedgate", *args, "-w", str(folder), "--json"],
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def test_it_generates_trains_and_measures_base_and_adapter(
