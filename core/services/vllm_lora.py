@@ -4,8 +4,9 @@ vLLM 0.32's PyTorch kernels (upstream file `vllm/lora/ops/torch_ops/lora_ops.py`
 a token's adapter for each token of a batch, 20 MB a token with SmolLM2-135M at rank 16. They also take index -1,
 which stands for no adapter, for the last slot: in one batch with requests for adapters, 24 of 24 requests for
 the base model were answered by an adapter. Here the tokens of a batch are grouped by adapter, and those without
-one are left alone. Loaded by `--worker-extension-cls seedgate.services.vllm_lora.GroupedLora`, which imports
-this file in the process that runs the model; a GPU has kernels of its own and never sees it.
+one are left alone. Loaded by `--worker-extension-cls seedgate.services.vllm_lora.GroupedLora` (offline, by the
+argument of that name), which imports this file in the process that runs the model; a GPU has kernels of its own
+and never sees it.
 """
 
 from __future__ import annotations

@@ -25,6 +25,8 @@ from seedgate.services.keeper import kept
 __all__ = ["OfflineClient"]
 
 _CPU_DEFAULTS: dict[str, Any] = {"max_model_len": 2048, "enforce_eager": True}
+_CPU_LORA = "seedgate.services.vllm_lora.GroupedLora"
+"""vLLM's own kernels for a CPU mix base model and adapters where every slot is in use, and are slow."""
 _ENVIRONMENT = {
     # vLLM logs to standard output, where a command's JSON goes.
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
@@ -156,8 +158,9 @@ class OfflineClient:
             defaults = _CPU_DEFAULTS | {"dtype": "auto" if cpu_has_bfloat16() else "float32"}
         if self._adapters:
             rank = max(rank for _, rank in self._adapters.values())
-            # One more than there are: with each in use, vLLM's kernels for a CPU mix base model and adapter.
-            defaults |= {"enable_lora": True, "max_lora_rank": rank, "max_loras": len(self._adapters) + 1}
+            defaults |= {"enable_lora": True, "max_lora_rank": rank, "max_loras": len(self._adapters)}
+            if current_platform.is_cpu():
+                defaults["worker_extension_cls"] = _CPU_LORA
         return LLM(self.model, **(defaults | self._engine))
 
     def _info(self, llm: Any) -> ModelInfo:
