@@ -165,6 +165,8 @@ def plan(ws: Workspace) -> list[str]:
     ahead = ORDER[ORDER.index(step.name) + 1 :]
     if step.name == "evaluate" and not step.target:  # the base model, which is measured before any is trained
         ahead = ORDER[ORDER.index("train") :]
+    if step.name == "release" and (state := cycle_state(ws)).running and not _generated(ws, state):
+        ahead = ORDER[ORDER.index("writer") :]  # for the writer, before anything is generated
     if step.cycle == 0:  # the baseline is released, trained and measured, and that is all
         ahead = tuple(name for name in ahead if name != "finish")
     if not ws.config.cycle.train:
@@ -203,12 +205,13 @@ def _wants_writer(ws: Workspace) -> bool:
 
 def _writing(ws: Workspace, cycle: int) -> Step | None:
     """What the strategy `writer` needs before it is asked: a model that was trained on the newest release."""
-    from seedgate.finetune import writer_needed
+    from seedgate.finetune import release_needed, writer_needed
 
     if not _wants_writer(ws):
         return None
     newest = ws.ledger.last("release.created")
-    if newest is None:
+    # After a recall or a redaction the newest release is not what a writer may learn any more.
+    if newest is None or release_needed(ws):
         return Step("release", cycle)
     return Step("writer", cycle, newest.subject) if writer_needed(ws, newest.subject) else None
 

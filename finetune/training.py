@@ -204,7 +204,8 @@ def refuse_changed(model: TrainedModel) -> None:
         RefusedError: Names the file.
     """
     for fault in folder_faults(model.weights_path, model.files, where=f"model {model.name}"):
-        raise RefusedError(f"{fault.where}: {fault.what}", hint="train it again with `seedgate train`")
+        again = "seedgate train --writer" if is_writer(model.settings) else "seedgate train"
+        raise RefusedError(f"{fault.where}: {fault.what}", hint=f"train it again with `{again}`")
 
 
 def _train(

@@ -8,6 +8,7 @@ from functools import partial
 
 from seedgate.errors import InputError
 from seedgate.finetune.adapters import served_model
+from seedgate.finetune.folders import folder_faults
 from seedgate.finetune.recalled import affected_models
 from seedgate.finetune.records import TrainedModel, is_writer
 from seedgate.finetune.training import refuse_changed, told_of, trained_model
@@ -32,16 +33,18 @@ def refuse_writer(model: TrainedModel) -> None:
 
 
 def newest_writer(ws: Workspace) -> Writer | None:
-    """The one that was trained last, on the prompts that it would get now; None if there is none.
+    """The last that was trained of the present base model on the prompts that it would get now; None if there is none.
 
     One that learnt a row which was recalled or redacted since could write it again, and is not asked.
 
     Raises:
         RefusedError: Its files are not those that were trained.
     """
-    writes, affected = Writing(ws).told, {each.model for each in affected_models(ws)}
+    wanted = ws.config.training.base_model, Writing(ws).told
+    affected = {each.model for each in affected_models(ws)}
     for event in ws.ledger.events("model.trained", newest_first=True):
-        if event.subject not in affected and event.payload.get("settings", {}).get("writes") == writes:
+        settings = event.payload.get("settings", {})
+        if event.subject not in affected and (settings.get("base_model"), settings.get("writes")) == wanted:
             model = trained_model(ws, event.subject)
             refuse_changed(model)
             rank = served_rank(int(str(model.settings["lora_rank"])))
@@ -50,12 +53,13 @@ def newest_writer(ws: Workspace) -> Writer | None:
 
 
 def writer_needed(ws: Workspace, release: str) -> bool:
-    """Whether no writer was trained on a release under the present settings."""
+    """Whether no writer was trained on a release under the present settings, or its files are not there any more."""
     wanted = told_of(ws, ws.config.training, writer=True)
-    return not any(
-        (event.payload["release"], event.payload.get("settings")) == (release, wanted)
-        for event in ws.ledger.events("model.trained", newest_first=True)
-    )
+    for event in ws.ledger.events("model.trained", newest_first=True):
+        if (event.payload["release"], event.payload.get("settings")) == (release, wanted):
+            model = trained_model(ws, event.subject)
+            return any(folder_faults(model.weights_path, model.files, where=""))
+    return True
 
 
 @asynccontextmanager

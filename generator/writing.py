@@ -48,14 +48,15 @@ class Writing:
     """How a workspace asks a writer, and what it is trained on."""
 
     def __init__(self, ws: Workspace) -> None:
-        self._templates = Templates(ws.prompts_dir)
+        self._task, self._templates = ws.task, Templates(ws.prompts_dir)
         self._form: Form = choose_form(ws.task, ws.config.generation, ws.config.vllm.model, self._templates)
 
     @property
     def told(self) -> dict[str, Any]:
-        """What a writer depends on besides rows and settings of the training: form, template to its hash."""
+        """What a writer depends on besides rows and settings of the training: form, template to its hash, the task."""
         used = [f"{STRATEGY}.{self._form.name}", *(["system.chat"] if self._form.name == "chat" else [])]
-        return {"form": self._form.name, "templates": {name: self._templates.hash(name) for name in used}}
+        hashes = {name: self._templates.hash(name) for name in used}
+        return {"form": self._form.name, "templates": hashes, "task": self._task.hash}
 
     def rows(self, fields: Iterable[Mapping[str, Any]]) -> list[dict[str, list[dict[str, str]]]]:
         """Conversational prompt/completion rows, as `Task.training_rows` gives them, for the way from label to text."""

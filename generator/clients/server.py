@@ -24,6 +24,7 @@ from seedgate.generator.clients.pools import Pools
 from seedgate.generator.clients.room import MOST, Room, queue_of
 from seedgate.generator.clients.wire import (
     EndpointError,
+    NotThereError,
     TransientError,
     body_of,
     completion_of,
@@ -183,6 +184,8 @@ class ServerClient:
             answered = True
         except EndpointError as fault:
             self._pool.fail(endpoint, str(fault))
+            raise
+        except NotThereError:  # it goes on serving what asks for no adapter
             raise
         except TransientError as fault:
             if fault.busy and self._room:

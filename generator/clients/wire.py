@@ -18,7 +18,16 @@ import httpx
 from seedgate.errors import ServiceError
 from seedgate.generator.clients.base import Choice, Completion, Request
 
-__all__ = ["EndpointError", "TransientError", "advice", "body_of", "completion_of", "refusal", "route_of"]
+__all__ = [
+    "EndpointError",
+    "NotThereError",
+    "TransientError",
+    "advice",
+    "body_of",
+    "completion_of",
+    "refusal",
+    "route_of",
+]
 
 MOST_RETRY_AFTER_S = 60.0
 _BUSY = (408, 425, 429)
@@ -40,6 +49,10 @@ class TransientError(Exception):
 
 class EndpointError(TransientError):
     """The endpoint itself is not usable now; others may be."""
+
+
+class NotThereError(TransientError):
+    """The endpoint is well but has not loaded the adapter that was asked for; another may have it."""
 
 
 def route_of(request: Request) -> str:
@@ -75,8 +88,8 @@ def completion_of(request: Request, answer: httpx.Response) -> Completion:
         TransientError: It is no complete answer, but another may be; `EndpointError` if its server is dead.
         ServiceError: Asking again will not help.
     """
-    if answer.status_code == 404 and request.model:  # another endpoint may have it
-        raise TransientError(f"the adapter of {request.model} is not loaded (404)")
+    if answer.status_code == 404 and request.model:
+        raise NotThereError(f"the adapter of {request.model} is not loaded (404)")
     if answer.status_code != 200:
         raise _fault(answer)
     try:

@@ -9,6 +9,9 @@ from seedgate.generator.strategies.base import Plan, Strategy, Tally, Turn
 
 __all__ = ["Mix"]
 
+LEAST = 1e-6
+"""A share that was rounded to nothing; recorded ones are rounded to four digits."""
+
 
 class Mix:
     """Gives each plan to the strategy that is furthest below its share, by what has a lower number.
@@ -25,7 +28,7 @@ class Mix:
 
     def __init__(self, shares: Sequence[tuple[Strategy, float]]) -> None:
         self._strategies = {strategy.name: strategy for strategy, _ in shares}
-        self._shares = {strategy.name: share for strategy, share in shares}
+        self._shares = {strategy.name: max(share, LEAST) for strategy, share in shares}
 
     def plans(self, tally: Tally) -> Iterator[Plan]:
         """See `Strategy.plans`."""

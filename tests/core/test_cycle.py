@@ -17,7 +17,7 @@ from seedgate.cli import cycle as command
 from seedgate.cli.app import app
 from seedgate.cycle import Step, begin_cycle, cycle_state, next_step, plan, steps
 from seedgate.errors import WaitingError
-from seedgate.finetune import release
+from seedgate.finetune import redact, release
 from seedgate.finetune.training import told_of
 from seedgate.ledger import NewEvent
 from seedgate.review import review_status
@@ -218,7 +218,17 @@ def test_a_cycle_that_asks_a_writer_trains_one_on_the_newest_release_first(
     assert step == Step("writer", 1, "r000")
     assert str(step) == "cycle 1: writer r000"
     told = told_of(ws, ws.config.training, writer=True)
-    payload = {"release": "r000", "manifest_hash": "-", "settings": told}
+    (ws.models_dir / "r000-writer-1" / "adapter").mkdir(parents=True)
+    payload = {
+        "release": "r000",
+        "manifest_hash": "-",
+        "settings": told,
+        "weights": "adapter",
+        "ledger_head": "-",
+        "base_model": "embedded",
+        "metrics": {},
+        "files": {},
+    }
     ws.ledger.append([NewEvent("model.trained", "r000-writer-1", payload)])
     assert next_step(ws) == Step("generate", 1)
 
@@ -230,3 +240,23 @@ def test_without_a_baseline_the_seeds_are_released_for_the_writer(
     ws = make_workspace(settings=settings)
     begin_cycle(ws)
     assert next_step(ws) == Step("release", 1)
+    assert plan(ws)[:3] == [
+        "cycle 1: release",
+        "writer",
+        f"generate {ws.config.generation.candidates} candidates",
+    ]
+
+
+def test_what_a_writer_may_learn_is_released_anew_after_a_redaction(
+    make_workspace: Callable[..., Workspace],
+) -> None:
+    policy = {"verified_seeds": 10, "min_eval": 6}
+    ws = make_workspace(settings={"generation": {"strategies": {"writer": 1.0}}, "policy": policy})
+    release(ws)
+    begin_cycle(ws)
+    assert next_step(ws) == Step("writer", 1, "r000")
+    row = next(iter(ws.ledger.events("seed.added"))).subject
+    redact(ws, row, by="An Expert", reason="asked to be forgotten")
+    assert next_step(ws) == Step("release", 1)
+    release(ws)
+    assert next_step(ws) == Step("writer", 1, "r001")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,9 +101,12 @@ def test_changed_weights_are_refused(ready: Make) -> None:
     (weights,) = model.weights_path.glob("*.safetensors")
     weights.chmod(0o644)
     weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
-    with pytest.raises(RefusedError, match="train it again"):
+    with pytest.raises(RefusedError) as refused:
         newest_writer(ws)
+    assert refused.value.hint == "train it again with `seedgate train --writer`"
+    assert writer_needed(ws, "r000")
     assert train(ws, writer=True).trained
+    assert not writer_needed(ws, "r000")
     assert newest_writer(ws) is not None
 
 
@@ -110,6 +115,27 @@ def test_one_that_learnt_a_withdrawn_row_is_not_asked(ready: Make) -> None:
     train(ws, writer=True)
     ws.ledger.append([NewEvent("release.withdrawn", "r000", {"rows": ["0" * 64], "files": []})])
     assert newest_writer(ws) is None
+
+
+def test_one_whose_files_are_gone_is_trained_again(ready: Make) -> None:
+    ws = ready()
+    model = train(ws, writer=True)
+    shutil.rmtree(model.path)
+    assert writer_needed(ws, "r000")
+    assert train(ws, writer=True).trained
+    assert newest_writer(ws) is not None
+
+
+@pytest.mark.parametrize("line", ["base_model = ", "audience = "])
+def test_one_of_another_base_model_or_task_is_not_asked(ready: Make, line: str) -> None:
+    ws = ready()
+    train(ws, writer=True)
+    path = ws.root / "seedgate.toml"
+    text, changes = re.subn(rf"(?m)^{line}.*$", f'{line}"something else"', path.read_text())
+    assert changes == 1
+    path.write_text(text)
+    with Workspace(ws.root) as changed:
+        assert newest_writer(changed) is None
 
 
 def test_whole_models_cannot_be_writers(ready: Make) -> None:

@@ -57,6 +57,11 @@ def test_seven_of_ten_are_seven_of_ten() -> None:
     assert [plan.index for plan in plans] == list(range(100))
 
 
+def test_a_share_that_was_rounded_to_nothing_waits_for_the_others_to_end() -> None:
+    plans = made(mix({"few_shot": 1.0, "evolve": 0.0}, few_shot=20), 25)
+    assert [plan.strategy for plan in plans] == ["few_shot"] * 20 + ["evolve"] * 5
+
+
 @given(shares=SHARES, upto=st.integers(0, 60), most=st.integers(0, 30), seed=st.integers(0, 999))
 def test_after_a_kill_the_sequence_is_that_of_one_run(
     shares: dict[str, float], upto: int, most: int, seed: int

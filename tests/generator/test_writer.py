@@ -187,3 +187,18 @@ def test_an_endpoint_without_the_adapter_is_passed_over() -> None:
         assert asyncio.run(ask(other.url, one.url)) == ["with"] * 6
         with pytest.raises(ServiceError, match=r"the adapter of w is not loaded \(404\)"):
             asyncio.run(ask(other.url))
+
+
+def test_an_endpoint_without_the_adapter_stays_for_other_requests() -> None:
+    async def ask(*urls: str) -> list[str | None]:
+        client = ServerClient(urls, "fake-135m", adapters={"w": "w-1"}, wait_s=0.01)
+        await client.start()
+        try:
+            await asyncio.gather(*(client.complete(request(n)) for n in range(30)))
+            return [each.fault for each in client._pool.endpoints]
+        finally:
+            await client.aclose()
+
+    with AdapterServer(lambda *_: "with") as one, AdapterServer(lambda *_: "without") as other:
+        one.adapters["w-1"] = "folder"
+        assert asyncio.run(ask(other.url, one.url)) == [None, None]
