@@ -76,8 +76,19 @@ def _turns(chat: list[dict[str, Any]]) -> list[tuple[str, str]] | str:
         role, text = _turn(turn)
         if role not in TURNS or text is None:
             return f"a turn that is no text of system, user or assistant: {_shown(turn)}"
+        if lost := _more_than_text(turn):
+            return f"a turn with {lost}, which is more than its text: take it out, or the row: {_shown(turn)}"
         turns.append((role, text))
     return turns
+
+
+def _more_than_text(turn: dict[str, Any]) -> str:
+    """What would be lost if a turn were its text alone: calls of tools, or that it is not to be trained on."""
+    for name in ("tool_calls", "function_call", "refusal"):
+        if turn.get(name):
+            return name
+    weight = turn.get("weight")
+    return "" if weight is None or weight == 1 else f"weight {weight!r}"
 
 
 def _is_chat(value: Any) -> bool:

@@ -158,10 +158,10 @@ def _french(plain: str) -> bool:
 
 _Test = Callable[[str], bool]
 _NATIONAL: tuple[tuple[re.Pattern[str], _Test], ...] = (
-    (re.compile(r"\d{3}-\d{2}-\d{4}"), _american),
-    (re.compile(r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]"), _british),
-    (re.compile(r"(?:\d{8}|[XYZ]-?\d{7})-?[A-Z]"), _spanish),
-    (re.compile(r"[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]"), _italian),
-    (re.compile(r"\d{3}\.\d{3}\.\d{3}-\d{2}"), _brazilian),
-    (re.compile(r"[12][\dAB ]{14,20}"), _french),
+    (re.compile(r"\d{3}-\d{2}-\d{4}", re.A), _american),
+    (re.compile(r"[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]", re.A), _british),
+    (re.compile(r"(?:\d{8}|[XYZ]-?\d{7})-?[A-Z]", re.A), _spanish),
+    (re.compile(r"[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]", re.A), _italian),
+    (re.compile(r"\d{3}\.\d{3}\.\d{3}-\d{2}", re.A), _brazilian),
+    (re.compile(r"[12][\dAB ]{14,20}", re.A), _french),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -93,6 +94,7 @@ def personal_in(text: str) -> list[Personal]:
     found: list[Personal] = []
     if not _ANY.search(text):
         return found
+    text = _ascii_digits(text)
     for kind, pattern, holds in _KINDS:
         for match in pattern.finditer(text):
             holding = holds(match)
@@ -132,6 +134,13 @@ def personal_findings(seeds: Sequence[Example], task: Task) -> Iterator[Finding]
                 what=f"personal data: {', '.join(found)}",
                 advice="put something made up in its place, such as name@example.com or 555-0123",
             )
+
+
+def _ascii_digits(text: str) -> str:
+    """Digits of other scripts as those of ASCII, place for place: a number is one however its digits are written."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text)
 
 
 def _email(match: re.Match[str]) -> bool:

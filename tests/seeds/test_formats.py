@@ -29,6 +29,13 @@ def openai(*turns: tuple[str, Any]) -> dict[str, Any]:
     return {"messages": [{"role": role, "content": content} for role, content in turns]}
 
 
+def more(**keys: Any) -> dict[str, Any]:
+    """A chat whose answer has more keys than its text."""
+    row = openai(("user", "a"), ("assistant", "b"))
+    row["messages"][-1] |= keys
+    return row
+
+
 def sharegpt(*turns: tuple[str, str]) -> dict[str, Any]:
     return {"conversations": [{"from": role, "value": text} for role, text in turns]}
 
@@ -121,6 +128,8 @@ class TestChats:
             (sharegpt(("gpt", "b"), ("human", "a")), "2 turns; an example is one question"),
             (openai(("user", "a"), ("system", "x"), ("assistant", "b")), "2 turns; an example is one"),
             (openai(("user", "a"), ("tool", "b")), "a turn that is no text of system, user or assistant"),
+            (more(tool_calls=[{"type": "function"}]), "a turn with tool_calls, which is more than its text"),
+            (more(weight=0), "a turn with weight 0, which is more than its text"),
             (openai(("user", [{"type": "image_url"}]), ("assistant", "b")), "a turn that is no text"),
             (
                 openai(("user", "a"), ("assistant", "b")) | {"user": "c"},
@@ -132,6 +141,10 @@ class TestChats:
         self, tmp_path: Path, row: dict[str, Any], told: str
     ) -> None:
         assert told in complaint(jsonl(tmp_path, row), INSTRUCTION)
+
+    def test_keys_that_say_nothing_are_no_fault(self, tmp_path: Path) -> None:
+        row = more(tool_calls=None, refusal=None, weight=1)
+        assert fields(jsonl(tmp_path, row), INSTRUCTION)[0]["output"] == "b"
 
     def test_a_saved_dataset_of_chats(self, tmp_path: Path) -> None:
         datasets = pytest.importorskip("datasets", reason="pip install 'seedgate[train]'")

@@ -139,6 +139,20 @@ def test_italian_and_french_numbers_by_their_check(text: str) -> None:
     assert national_id(text) is (text == "MRTMTT91D08F205J" or text.startswith("2 84"))
 
 
+@pytest.mark.parametrize("zero", ["\uff10", "\u0660"], ids=["full-width", "Arabic"])
+def test_digits_of_other_scripts_are_digits(zero: str) -> None:
+    digits = {ord("0") + value: chr(ord(zero) + value) for value in range(10)}
+    texts = {
+        "national id": "codice MRTMTT91D08F205J",
+        "card": "4539 1488 0343 6467",
+        "phone": "ring me on +49 30 26403278.",
+        "IBAN": "pay it to DE75 5121 0800 1245 1261 99",
+    }
+    for kind, text in texts.items():
+        assert [each.kind for each in personal_in(text.translate(digits))] == [kind]
+    assert not national_id("MRTMTT91D08F205J".translate(digits)), "nor does it fail"
+
+
 @pytest.mark.parametrize(
     "part", ["A1", "12 ", "a@a.", "1.", "a:", "AB12 ", "+1(", "x://a:a", "1-", "9" * 40 + " "]
 )
