@@ -8,6 +8,7 @@ that was already asked of a reviewer.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 import tomllib
@@ -309,7 +310,7 @@ def load_config(path: Path) -> Config:
             known one), or a value does not fit (with what was found).
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors of Windows put a mark in front
     except FileNotFoundError:
         raise ConfigError(f"{path}: not found", hint="make a workspace with `seedgate init`") from None
     except UnicodeDecodeError as error:
@@ -338,6 +339,10 @@ def _explain(error: ValidationError) -> Iterator[str]:
             yield f"key {where!r} is missing"
         elif item["type"] == "value_error":  # said here, in words that may hold a name
             yield f"key {where!r}: {item['msg'].removeprefix('Value error, ')}, found {item.get('input')!r}"
+        elif item["type"] == "tuple_type":
+            one = item.get("input")
+            shown = json.dumps(one, ensure_ascii=False) if isinstance(one, str) else '"..."'
+            yield f"key {where!r}: write a list: [{shown}], found {one!r}"
         else:
             yield f"key {where!r}: {item['msg'].lower()}, found {item.get('input')!r}"
 

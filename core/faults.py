@@ -30,7 +30,10 @@ def row_fault(fields: Sequence[Field], error: ValidationError) -> str:
         return f"field {name!r}: unknown label {found} (known: {shown})"
     if first["type"] == "string_too_long":
         size = len(str(first["input"]))
-        return f"field {name!r} has {size} characters; at most {own[name].max_chars} are allowed"
+        return (
+            f"field {name!r} has {size} characters; at most {own[name].max_chars} are allowed:"
+            " shorten it, or raise max_chars in the task"
+        )
     if first["type"] == "string_too_short":
         size = len(str(first["input"]))
         return f"field {name!r} has {size} characters; at least {own[name].min_chars} are needed"
@@ -59,5 +62,7 @@ def task_fault(error: ValidationError, known: Sequence[str]) -> ConfigError:
 def _near_key(place: tuple[int | str, ...], of_task: Sequence[str]) -> str:
     presets = ("labels", "schema", "max_chars", "class")
     known = [*of_task, *presets] if len(place) == 1 else [*Field.model_fields, "schema"]
+    if place[-1] in known:  # a preset's own key that was left behind, or a class's
+        return "it does not go with this preset, class or list of fields: take it out"
     near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

@@ -149,8 +149,9 @@ class Workspace:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else f"not UTF-8 at byte {error.start + 1}"
             raise InputError(
-                f"{path}: cannot be read: {error}", hint="write what reviewers should approve and reject"
+                f"{path}: cannot be read: {why}", hint="write what reviewers should approve and reject"
             ) from None
         if not text.strip():
             raise InputError(f"{path}: is empty", hint="write what reviewers should approve and reject")

@@ -84,9 +84,20 @@ def baseline(ws: Workspace) -> Baseline:
     if len(seeds) < wanted:
         raise RefusedError(
             f"{len(seeds)} seeds are verified; the policy wants {wanted}",
-            hint="add examples to seeds.jsonl, then run `seedgate seeds verify`",
+            hint="run `seedgate seeds verify`"
+            if _rows(ws) >= wanted
+            else "add examples to seeds.jsonl, then run `seedgate seeds verify`",
         )
     locked = standing_lock(ws.ledger)
     if locked is None:
         raise RefusedError("the evaluation set is not locked", hint="run `seedgate seeds lock`")
     return Baseline(seeds, vouched, tuple(evaluation_set(ws)), locked.subject)
+
+
+def _rows(ws: Workspace) -> int:
+    """How many rows `seeds.jsonl` has, whether they are good or not; 0 if it cannot be read."""
+    try:
+        with ws.seeds_path.open("rb") as file:
+            return sum(1 for line in file if line.strip())
+    except OSError:
+        return 0

@@ -143,6 +143,16 @@ def test_a_bad_seed_file_is_refused_by_line(
     assert not (tmp_path / "ws").exists()
 
 
+def test_too_long_a_text_names_the_setting_that_helps(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path / "long.jsonl", [{"instruction": "Sum up", "input": "x" * 6053, "output": "It is long."}])
+    task = 'preset = "instruction"\n'
+    for name, text in (("short.toml", task), ("long.toml", f"{task}max_chars = 7000\n")):
+        (tmp_path / name).write_text(text)
+    init = ("init", "ws", "--seeds", "long.jsonl", "--task-file")
+    cli(*init, "short.toml").refuses(2, "long.jsonl:1", "6053 characters; at most 4000", "raise max_chars")
+    assert cli(*init, "long.toml").code == 0
+
+
 def test_an_unknown_label_names_the_known_ones(cli: Cli, files: tuple[str, str], tmp_path: Path) -> None:
     bad = write(tmp_path / "more.jsonl", [{"text": "x y", "label": "brokn"}])
     cli("init", "ws", "--seeds", files[0], "--eval", str(bad)).refuses(2, "more.jsonl:1", "'brokn'", "broken")
@@ -178,7 +188,10 @@ def test_an_unknown_config_key_suggests_the_near_one(cli: Cli, ready: Path) -> N
 
 def test_generation_needs_a_verified_baseline(cli: Cli, files: tuple[str, str], tmp_path: Path) -> None:
     assert cli("init", "ws", "--seeds", files[0], "--eval", files[1]).code == 0
-    cli("generate", "-w", "ws").refuses(3, "verified")
+    cli("generate", "-w", "ws").refuses(3, "verified; the policy wants 200: add examples to seeds.jsonl")
+    config = tmp_path / "ws" / "seedgate.toml"
+    config.write_text(config.read_text().replace("# verified_seeds = 200", "verified_seeds = 6"))
+    cli("generate", "-w", "ws").refuses(3, "the policy wants 6: run `seedgate seeds verify`")
 
 
 def test_a_server_that_is_not_there_is_named(cli: Cli, ready: Path) -> None:

@@ -25,6 +25,10 @@ def test_a_task_alone_is_a_configuration_with_the_documented_defaults(tmp_path: 
     assert config.vllm.urls == ()
 
 
+def test_a_byte_order_mark_is_harmless(tmp_path: Path) -> None:
+    assert load(tmp_path, b"\xef\xbb\xbf" + TASK.encode()) == load(tmp_path, TASK)
+
+
 def test_what_is_written_counts(tmp_path: Path) -> None:
     config = load(
         tmp_path, TASK + '[review]\nreviewers = ["ana", "bo"]\nquorum = 2\n[vllm]\nurls = ["http://a/v1"]\n'
@@ -53,6 +57,15 @@ def test_a_model_that_is_loaded_has_its_own_name(tmp_path: Path, written: str, n
     [
         (TASK + '[vllm]\nurls = ["http://a/v1"]\noffline = "embedded"\n', "either urls or offline, not both"),
         (TASK + "[vllm.engine]\nseed = 1\n", "engine is for offline, which is not named"),
+        (
+            TASK + '[review]\nreviewers = "ana"',
+            r"key 'review\.reviewers': write a list: \[\"ana\"\], found 'ana'",
+        ),
+        (TASK + '[vllm]\nurls = "http://x"', r"key 'vllm\.urls': write a list: \[\"http://x\"\]"),
+        (
+            TASK + "[release]\nlanguages = 3",
+            r"key 'release\.languages': write a list: \[\"\.\.\.\"\], found 3",
+        ),
         ("x = \n", r"not valid TOML: Invalid value \(at line 1, column 5\)"),
         ('name = "a"\nname = "b"\n', r"not valid TOML: Cannot overwrite a value \(at line 2"),
         ("", "key 'task' is missing"),

@@ -51,13 +51,23 @@ def test_the_guidelines_come_with_their_hash(tiny_workspace: Workspace) -> None:
     assert digest == sha256(text)
 
 
-@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"])
-def test_guidelines_that_say_nothing_are_refused(tiny_workspace: Workspace, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff\xfe", "cannot be read: not UTF-8 at byte 1"),
+    ],
+)
+def test_guidelines_that_say_nothing_are_refused(
+    tiny_workspace: Workspace, content: bytes | None, why: str
+) -> None:
     tiny_workspace.guidelines_path.unlink()
     if content is not None:
         tiny_workspace.guidelines_path.write_bytes(content)
     with pytest.raises(
-        InputError, match=r"guidelines\.md: .*: write what reviewers should approve and reject"
+        InputError, match=rf"guidelines\.md: {why}: write what reviewers should approve and reject"
     ):
         tiny_workspace.guidelines()
 
