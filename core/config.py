@@ -27,8 +27,11 @@ MODEL_SCORES = ("likelihood", "self_consistency", "judge")
 """Scores that ask the model; the others are always there."""
 OWN_STRATEGY = re.compile(r"([^:]+\.py):([A-Za-z_]\w*)")
 """A function in a file of the workspace."""
+ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+"""The name of a reviewer's account."""
 
 __all__ = [
+    "ACCOUNT",
     "DEFAULT_EMBEDDINGS",
     "MODEL_SCORES",
     "OWN_STRATEGY",
@@ -213,10 +216,15 @@ class ReviewConfig(_Table):
     @field_validator("reviewers")
     @classmethod
     def _accounts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Whether each can be somebody's name, and nobody is asked twice."""
+        """Whether each can be an account, nobody is asked twice, and somebody is."""
+        if not names:
+            raise ValueError("name at least one reviewer")
         for name in names:
-            if not name.isprintable() or not name or name != name.strip():
-                raise ValueError(f"{name!r} is no name of an account")
+            if not ACCOUNT.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is no name of an account: use letters, digits, '.', '_' and '-', at most 40,"
+                    " a letter or digit first"
+                )
         if len(set(names)) < len(names):
             raise ValueError("a reviewer is named twice")
         return names

@@ -18,7 +18,7 @@ def row_fault(fields: Sequence[Field], error: ValidationError) -> str:
     own = {field.name: field for field in fields}
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "the row"
-    found = repr(first.get("input"))
+    found = "null" if first.get("input") is None else repr(first["input"])
     found = found if len(found) <= 60 else found[:57] + "..."
     if first["type"] == "missing":
         return f"field {name!r} is missing"

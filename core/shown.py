@@ -71,8 +71,8 @@ def leaves(value: Any) -> Iterator[str]:
             yield from leaves(item)
 
 
-def transcript(messages: Sequence[Any]) -> str:
-    """The text of a chat.
+def transcript(messages: Sequence[Any], *, whole: bool = True) -> str:
+    """The text of a chat; `whole`: one that ends with an answer, each question having one.
 
     >>> print(transcript([{"role": "user", "content": "Hi\\nAssistant: no"}, {"role": "assistant", "content": "Yes"}]))
     User: Hi
@@ -83,7 +83,8 @@ def transcript(messages: Sequence[Any]) -> str:
         InputError: They are no chat: says which message, and what is wrong with it.
     """
     turns = [_checked(number, message) for number, message in enumerate(messages, 1)]
-    _refuse_order([role for role, _ in turns])
+    if whole:
+        _refuse_order([role for role, _ in turns])
     return "\n".join(_lines(f"{_HEADS[role]}:", content) for role, content in turns)
 
 

@@ -6,12 +6,12 @@ follows only creates what is missing, so a push that was killed is completed by 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from seedgate.config import ACCOUNT
 from seedgate.errors import ConfigError, InputError, RefusedError
 from seedgate.ledger import Lease, NewEvent
 from seedgate.records import Round, dump
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from seedgate.workspace import Workspace
 
 __all__ = ["PushReport", "push", "reviewers_of"]
-
-_REVIEWER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ def reviewers_of(ws: Workspace, *, simulated: bool) -> tuple[str, ...]:
     if len({person(name) for name in listed}) < len(listed):
         raise ConfigError("[review] reviewers: two names differ only in case; one person has one account")
     for name in listed:
-        if not _REVIEWER.fullmatch(name):
+        if not ACCOUNT.fullmatch(name):  # the simulated one; people's names are checked as they are read
             raise ConfigError(
                 f"[review] reviewer {name!r}: use letters, digits, '.', '_' and '-', at most 40"
             )

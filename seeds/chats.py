@@ -8,11 +8,14 @@ gpt or system.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from seedgate.errors import InputError
 from seedgate.seeds.rows import Problem, RawRow
+from seedgate.shown import transcript
 
-__all__ = ["TURNS", "with_messages", "with_turns"]
+__all__ = ["TURNS", "as_text", "with_messages", "with_turns"]
 
 TURNS = ("system", "user", "assistant")
 """The columns that a chat becomes."""
@@ -21,11 +24,14 @@ _LISTS = ("messages", "conversations")
 _ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "developer": "system"}
 
 
-def with_turns(row: RawRow | Problem) -> RawRow | Problem:
-    """The row with its turns as columns, if it is a chat; what is wrong with it, if it is more than one exchange."""
+def with_turns(row: RawRow | Problem, mapped: Collection[str] = ()) -> RawRow | Problem:
+    """The row with its turns as columns, if it is a chat; what is wrong with it, if it is more than one exchange.
+
+    A column that is `mapped` stays as it is.
+    """
     if isinstance(row, Problem):
         return row
-    name = next((name for name in _LISTS if _is_chat(row.values.get(name))), None)
+    name = next((name for name in _LISTS if name not in mapped and _is_chat(row.values.get(name))), None)
     if name is None:
         return row
     turns = _turns(row.values[name])
@@ -36,7 +42,7 @@ def with_turns(row: RawRow | Problem) -> RawRow | Problem:
         return Problem(
             row.place,
             f"{name}: {len(roles)} turns; an example is one question with its answer: make a row of each exchange,"
-            " or a task of chats (--task chat)",
+            f" or a task of chats (--task chat), or one text of them (--map {name}=FIELD)",
         )
     rest = {key: value for key, value in row.values.items() if key != name}
     columns = {role: text for role, text in turns if role != "system" or text.strip()}
@@ -67,6 +73,20 @@ def with_messages(row: RawRow | Problem, field: str) -> RawRow | Problem:
         del rest["system"]
         turns = [*([("system", system)] if system.strip() else []), *turns]
     return RawRow(row.place, {field: [{"role": role, "content": text} for role, text in turns]} | rest)
+
+
+def as_text(value: Any) -> Any:
+    """The transcript of a chat, whoever speaks last; another value as it is.
+
+    Raises:
+        InputError: A turn is more than its text.
+    """
+    if not _is_chat(value):
+        return value
+    turns = _turns(value)
+    if isinstance(turns, str):
+        raise InputError(turns)
+    return transcript([{"role": role, "content": text} for role, text in turns], whole=False)
 
 
 def _turns(chat: list[dict[str, Any]]) -> list[tuple[str, str]] | str:

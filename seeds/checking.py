@@ -22,7 +22,7 @@ from seedgate.seeds.repetition import repetitions
 from seedgate.task import Task
 from seedgate.workspace import Workspace
 
-__all__ = ["check", "check_meanings", "check_workspace", "evaluation_rows"]
+__all__ = ["check", "check_meanings", "evaluation_rows"]
 
 RARE_SHARE = 0.25
 """A label with less than this share of an even split is rare."""
@@ -85,52 +85,10 @@ def check_meanings(
     return report.model_copy(update={"findings": (*report.findings, *found), "coverage": coverage})
 
 
-def check_workspace(ws: Workspace, *, on_progress: Progress | None = None) -> CheckReport:
-    """Checks the files of a workspace, and whether the seeds are as many as its policy wants.
-
-    Raises:
-        InputError: A file cannot be read.
-    """
-    seeds = read_examples(str(ws.seeds_path), ws.task, on_progress=on_progress)
-    policy, evaluation = ws.config.policy, evaluation_rows(ws)
-    leaks = LeakCheck.for_workspace(ws, evaluation)
-    report = check(
-        seeds,
-        evaluation,
-        ws.task,
-        near_duplicate=policy.near_duplicate,
-        leaks=leaks,
-        on_progress=on_progress,
-    )
-    if on_progress:
-        on_progress(len(seeds), len(seeds), "looking for label errors and gaps")
-    report = check_meanings(
-        report,
-        seeds,
-        ws.task,
-        leaks.meanings or Meanings.for_workspace(ws),
-        near_duplicate=policy.near_duplicate,
-        **({"semantic_duplicate": given} if (given := ws.config.generation.semantic_duplicate) else {}),
-    )
-    return report.model_copy(
-        update={"findings": (*_enough(len(seeds), policy.verified_seeds), *report.findings)}
-    )
-
-
 def evaluation_rows(ws: Workspace) -> list[Example]:
     """The rows of `eval.jsonl`; none if the file is empty or missing, as before one was chosen."""
     path = ws.eval_path
     return read_examples(str(path), ws.task) if path.is_file() and path.stat().st_size else []
-
-
-def _enough(count: int, wanted: int) -> Iterator[Finding]:
-    if count < wanted:
-        yield Finding(
-            code="too_few",
-            severity="warning",
-            what=f"{count} seeds; the policy wants {wanted} verified",
-            advice="add examples before you generate",
-        )
 
 
 def _schema(seeds: Sequence[Example], task: Task) -> Iterator[Finding]:

@@ -55,9 +55,9 @@ def _numbered(name: str, data: Any) -> Iterator[RawRow | Problem]:
 def _named(feature: Any, value: Any) -> Any:
     if isinstance(value, list):
         return [_named(getattr(feature, "feature", None), item) for item in value]
-    # -1 is the library's word for "no label"; the task will refuse it.
-    is_label = hasattr(feature, "int2str") and isinstance(value, int) and value >= 0
-    return feature.int2str(value) if is_label else value
+    if not hasattr(feature, "int2str") or not isinstance(value, int):
+        return value
+    return feature.int2str(value) if value >= 0 else None  # -1 is the library's word for "no label"
 
 
 def _open_dataset(source: str, path: Path, split: str) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from seedgate.canonical import canonical_json
@@ -22,7 +23,7 @@ from seedgate.seeds.signoff import added
 from seedgate.task import Task
 from seedgate.workspace import CONFIG_NAME, Workspace, task_files
 
-__all__ = ["create_workspace", "example_workspace"]
+__all__ = ["create_workspace", "example_workspace", "rehearse_workspace"]
 
 _OWN = (CONFIG_NAME, "seeds.jsonl", "eval.jsonl", "guidelines.md", ".seedgate", "releases", "models")
 _BEGINNING = ("workspace.created", "seed.added")
@@ -58,28 +59,66 @@ def create_workspace(
         InputError: Something given does not fit; `root` is unchanged.
         RefusedError: `root`, or the ledger that is configured, holds a workspace already.
     """
+    root = root.resolve()
+    given: dict[str, Any] = {
+        "name": name,
+        "task": task,
+        "seeds": seeds,
+        "evaluation": evaluation,
+        "guidelines": guidelines,
+    }
+    given |= {"reviewers": reviewers, "simulated_reviewer": simulated_reviewer, "settings": settings}
+    with _built_beside(root) as folder:
+        _fill(folder, root, **given)
+    return Workspace(root)
+
+
+def rehearse_workspace(root: Path, **given: Any) -> None:
+    """What `create_workspace` refuses, this refuses; it leaves nothing behind, and no ledger is written.
+
+    Args and errors are those of `create_workspace`.
+    """
+    root = root.resolve()
+    _refuse_workspace(root)
+    with TemporaryDirectory(prefix="seedgate-init-") as folder, _named(Path(folder), root):
+        _fill(Path(folder), root, **given, dry_run=True)
+
+
+def _fill(
+    folder: Path,
+    root: Path,
+    *,
+    name: str,
+    task: Mapping[str, Any],
+    seeds: Sequence[Example],
+    evaluation: Sequence[Example],
+    guidelines: str,
+    reviewers: tuple[str, ...],
+    simulated_reviewer: str | None,
+    settings: Mapping[str, Mapping[str, Any]] | None,
+    dry_run: bool = False,
+) -> None:
+    """Makes the workspace that will be `root` in an empty folder."""
     if simulated_reviewer is not None and not simulated_reviewer.startswith("simulated"):
         raise InputError(
             f"simulated reviewer {simulated_reviewer!r}: the name must start with 'simulated'",
             hint="choose a name that nobody can take for a person's",
         )
-    root = root.resolve()
     tables = {key: dict(table) for key, table in (settings or {}).items()}
     tables["review"] = {"reviewers": list(reviewers)} | tables.get("review", {})
-    with _built_beside(root) as folder:
-        _write(folder / CONFIG_NAME, config_text(name, task, tables))
-        _bring_files(root, folder, task)
-        _write(folder / "guidelines.md", guidelines)
-        (folder / ".seedgate").mkdir(mode=0o700)
-        # Ignores itself, too: what a person keeps in `.gitignore` stays theirs.
-        _write(folder / ".seedgate" / ".gitignore", "*\n")
-        with Workspace(folder) as staged:
-            staged.guidelines()
-            checked = _checked(staged.task, seeds)
-            _write(staged.seeds_path, _lines(staged.task, checked))
-            _write(staged.eval_path, _lines(staged.task, _checked(staged.task, evaluation)))
+    _write(folder / CONFIG_NAME, config_text(name, task, tables))
+    _bring_files(root, folder, task)
+    _write(folder / "guidelines.md", guidelines)
+    (folder / ".seedgate").mkdir(mode=0o700)
+    # Ignores itself, too: what a person keeps in `.gitignore` stays theirs.
+    _write(folder / ".seedgate" / ".gitignore", "*\n")
+    with Workspace(folder) as staged:
+        staged.guidelines()
+        checked = _checked(staged.task, seeds)
+        _write(staged.seeds_path, _lines(staged.task, checked))
+        _write(staged.eval_path, _lines(staged.task, _checked(staged.task, evaluation)))
+        if not dry_run:
             _first_events(staged, name, checked, simulated_reviewer)
-    return Workspace(root)
 
 
 def example_workspace(root: Path, *, simulated: bool = False, **overrides: Any) -> Workspace:

@@ -16,6 +16,7 @@ MOST_ROWS = 20
 Code = Literal[
     "schema",
     "too_few",
+    "lock",
     "duplicate",
     "near_duplicate",
     "conflict",

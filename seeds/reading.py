@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import difflib
-import json
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seedgate.canonical import strict_loads
 from seedgate.errors import InputError
 from seedgate.records import Example
-from seedgate.seeds.columns import ANSWER, ASKED, standing_for
+from seedgate.seeds.chats import as_text
+from seedgate.seeds.columns import ANSWER, ASKED, label_text, standing_for
 from seedgate.seeds.rows import Problem, RawRow
 from seedgate.seeds.sources import open_source
 from seedgate.shown import read_json
 from seedgate.task import Field, Task
 
-__all__ = ["ColumnUse", "Progress", "column_uses", "read_examples"]
+__all__ = ["ColumnUse", "Progress", "column_uses", "read_baseline", "read_examples"]
 
 Progress = Callable[[int, int, str], None]
 """Told (done, total, note) from time to time; total is 0 where it isn't known beforehand."""
 
 MAX_PROBLEMS = 20
+_MOST_NAMED = 8
+_TAG_CHARS = 100
 _TOLD_EVERY = 2000
 
 
@@ -40,7 +43,8 @@ def read_examples(
     Args:
         source: A .jsonl, .ndjson, .json, .csv, .tsv or .parquet file, a folder, or a hub name.
         task: What a row must look like.
-        mapping: Source column to the task field it holds, or to "" for a column to drop.
+        mapping: Source column to the task field it holds, or to "" for a column to drop. None where whoever
+            asks cannot give one, so that no error speaks of it.
         split: Which split of a dataset.
         tags_column: The column with tags (a list; in CSV separated by semicolons), if there is one.
         on_progress: Told how many rows were read.
@@ -52,12 +56,37 @@ def read_examples(
     Raises:
         InputError: Says what is wrong and where, for the first problem, and where the next ones are.
     """
-    columns = _Columns(task, mapping or {}, tags_column)
+    columns = _Columns(task, mapping, tags_column)
+    found = _read(source, columns, split, on_progress)
+    columns.all_seen(source)
+    return found
+
+
+def read_baseline(
+    seeds: str,
+    evaluation: str | None,
+    task: Task,
+    *,
+    mapping: Mapping[str, str],
+    splits: tuple[str, str] = ("train", "train"),
+) -> tuple[list[Example], list[Example]]:
+    """The examples of two sources, the second empty if there is none; a mapped column may be in either.
+
+    Args and errors are those of `read_examples`.
+    """
+    columns = _Columns(task, mapping, "tags")
+    found = _read(seeds, columns, splits[0])
+    measured = _read(evaluation, columns, splits[1]) if evaluation else []
+    columns.all_seen(f"{seeds} and {evaluation}" if evaluation else seeds)
+    return found, measured
+
+
+def _read(source: str, columns: _Columns, split: str, on_progress: Progress | None = None) -> list[Example]:
     examples: dict[str, Example] = {}
     problems: list[Problem] = []
     count = 0
     try:
-        for count, row in enumerate(open_source(source, split=split, chat=_chat(task)), 1):
+        for count, row in enumerate(columns.rows(source, split), 1):
             problem = _take(row, columns, examples)
             if problem is not None:
                 problems.append(problem)
@@ -73,7 +102,6 @@ def read_examples(
         raise InputError(_summary(problems))
     if not examples:
         raise InputError(f"{source}: holds no rows", hint="give at least one example")
-    columns.all_seen(source)
     if on_progress:
         on_progress(count, count, f"read {source}")
     return list(examples.values())
@@ -100,15 +128,10 @@ def column_uses(
 
     Args: as for `read_examples`, which says whether the rows fit.
     """
-    columns = _Columns(task, mapping or {}, tags_column)
-    rows = open_source(source, split=split, chat=_chat(task))
-    row = next((row for row in rows if isinstance(row, RawRow)), None)
+    columns = _Columns(task, mapping, tags_column)
+    row = next((row for row in columns.rows(source, split) if isinstance(row, RawRow)), None)
     given = row.values if row is not None else {}
     return [ColumnUse(name, columns.target(name, given), _shown(str(value))) for name, value in given.items()]
-
-
-def _chat(task: Task) -> str | None:
-    return task.chat_field.name if task.chat_field else None
 
 
 def _take(row: RawRow | Problem, columns: _Columns, examples: dict[str, Example]) -> Problem | None:
@@ -160,14 +183,15 @@ def _readable(field: Field, value: Any) -> None:
 class _Columns:
     """Which column of the source is which field of the task."""
 
-    def __init__(self, task: Task, mapping: Mapping[str, str], tags_column: str) -> None:
+    def __init__(self, task: Task, mapping: Mapping[str, str] | None, tags_column: str) -> None:
         self.task = task
         self._names = [field.name for field in task.fields]
         self._tags_column = tags_column
-        self._mapping = dict(mapping)
+        self._may_map = mapping is not None
+        self._mapping = dict(mapping or {})
         self._only = _only_fields(task, self._mapping.values())
-        self._unseen = set(mapping)
-        targets = [target for target in mapping.values() if target]
+        self._unseen = {column for column, target in self._mapping.items() if target}
+        targets = [target for target in self._mapping.values() if target]
         for target in targets:
             if target not in (*self._names, "tags"):
                 raise InputError(
@@ -176,10 +200,16 @@ class _Columns:
             if targets.count(target) > 1:
                 raise InputError(f"mapping: two columns are mapped to {target!r}", hint="keep one of them")
 
+    def rows(self, source: str, split: str) -> Iterator[RawRow | Problem]:
+        """The rows of a source, as the task and the mapping want them."""
+        chat = self.task.chat_field.name if self.task.chat_field else None
+        return open_source(source, split=split, chat=chat, mapped=self._mapping)
+
     def split(self, row: RawRow) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The row's fields under the task's names, and its tags."""
         fields: dict[str, Any] = {}
         tags: tuple[str, ...] = ()
+        unknown: list[str] = []
         for column, value in row.values.items():
             self._unseen.discard(column)
             target = self.target(column, row.values)
@@ -188,13 +218,17 @@ class _Columns:
             if target == "tags":
                 tags = _tags(value, row.cells)
             elif target not in self._names:
-                raise InputError(f"unknown field '{_shown(column)}'", hint=self._advice(column))
+                unknown.append(column)
             elif target in fields:
-                raise InputError(
-                    f"two columns hold the field {target!r}", hint=f"drop one with --map {_shown(column)}="
-                )
+                drop = f"drop one with --map {_shown(column)}=" if self._may_map else "take one out"
+                raise InputError(f"two columns hold the field {target!r}", hint=drop)
             else:
                 fields[target] = self._value(target, value, row.cells)
+        if unknown:
+            names = ", ".join(f"'{_shown(column)}'" for column in unknown[:_MOST_NAMED])
+            names += ", ..." if len(unknown) > _MOST_NAMED else ""
+            word = "unknown field" if len(unknown) == 1 else "unknown fields"
+            raise InputError(f"{word} {names}", hint=self._advice(unknown))
         return fields, tags
 
     def target(self, column: str, columns: Collection[str]) -> str:
@@ -211,7 +245,7 @@ class _Columns:
         return column
 
     def all_seen(self, source: str) -> None:
-        """InputError for a mapped column that no row had."""
+        """InputError for a column mapped to a field that no row had; one to be dropped may be missing."""
         if self._unseen:
             raise InputError(f"{source}: no row has the mapped column {min(self._unseen)!r}")
 
@@ -219,8 +253,13 @@ class _Columns:
         field = self.task.field(name)
         if value is None and not field.required:
             return ""
-        if cells and field.type == "multilabel":
-            return _list(value)
+        if field.type == "label":
+            return label_text(value)
+        if field.type == "multilabel":
+            given = _list(value) if cells else value
+            return [label_text(item) for item in given] if isinstance(given, list) else given
+        if field.type == "text" and not cells:
+            return as_text(value)
         if cells and field.type == "chat" and isinstance(value, str) and value.lstrip().startswith("["):
             return read_json(value)
         return value
@@ -234,10 +273,14 @@ class _Columns:
             else ("", f"the task has: {', '.join(self._names)};")
         )
 
-    def _advice(self, column: str) -> str:
-        near, known = self._near(column)
-        name = _shown(column)
-        return f"{known} rename it with --map {name}={near or 'FIELD'}, or drop it with --map {name}="
+    def _advice(self, unknown: list[str]) -> str:
+        if len(unknown) > 1:
+            known, near, name, it = f"the task has: {', '.join(self._names)};", "", "NAME", "each"
+        else:
+            (near, known), name, it = self._near(unknown[0]), _shown(unknown[0]), "it"
+        if not self._may_map:
+            return f"{known} rename {it} or take {it} out"
+        return f"{known} rename {it} with --map {name}={near or 'FIELD'}, or drop {it} with --map {name}="
 
 
 def _only_fields(task: Task, mapped: Collection[str]) -> dict[str, tuple[str, ...]]:
@@ -261,7 +304,7 @@ def _shown(name: str) -> str:
 def _list(cell: str) -> list[str]:
     if cell.lstrip().startswith("["):
         try:
-            return [str(item) for item in json.loads(cell)]
+            return [str(item) for item in strict_loads(cell)]
         except ValueError:
             pass
     return [part.strip() for part in cell.split(";") if part.strip()]
@@ -273,4 +316,12 @@ def _tags(value: Any, cells: bool) -> tuple[str, ...]:
     given = _list(value) if cells else value
     if not isinstance(given, list) or not all(isinstance(tag, str) and tag.strip() for tag in given):
         raise InputError(f"tags must be a list of words, found {str(value)[:60]!r}")
-    return tuple(dict.fromkeys(unicodedata.normalize("NFC", tag.strip()) for tag in given))
+    tags = tuple(dict.fromkeys(unicodedata.normalize("NFC", tag.strip()) for tag in given))
+    for tag in tags:
+        if len(tag) > _TAG_CHARS or any(unicodedata.category(char) == "Cc" for char in tag):
+            what = f"{len(tag)} characters" if len(tag) > _TAG_CHARS else "a control character"
+            raise InputError(
+                f"tag {tag[:40]!r} has {what}",
+                hint=f"a tag is a few words, of {_TAG_CHARS} characters at most",
+            )
+    return tags

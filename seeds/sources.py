@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,15 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
-def open_source(source: str, *, split: str, chat: str | None = None) -> Iterator[RawRow | Problem]:
+def open_source(
+    source: str, *, split: str, chat: str | None = None, mapped: Collection[str] = ()
+) -> Iterator[RawRow | Problem]:
     """The rows of a file, a saved dataset's folder, or a dataset of the Hugging Face hub.
 
     Args:
         source: See `read_examples`, as for `split`.
         chat: The field of the task that holds whole chats, if it has one.
+        mapped: Columns of which the caller says what becomes of them, chats or not.
 
     Raises:
         InputError: There is no such thing, or nothing here reads it.
@@ -46,7 +49,9 @@ def open_source(source: str, *, split: str, chat: str | None = None) -> Iterator
             "the name of a source of examples is empty", hint="give a file, a folder or a dataset"
         )
     rows = _rows(source, Path(source), split)
-    return map(with_turns, rows) if chat is None else (with_messages(row, chat) for row in rows)
+    if chat is not None:
+        return (with_messages(row, chat) for row in rows)
+    return (with_turns(row, mapped) for row in rows)
 
 
 def _rows(source: str, path: Path, split: str) -> Iterator[RawRow | Problem]:
@@ -78,8 +83,8 @@ def _may_be_hub_name(source: str, path: Path) -> bool:
 # -- text files --------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines without their line ends.
+def _lines(path: Path, *, most: int = MAX_LINE_BYTES) -> Iterator[tuple[int, str]]:
+    """Numbered lines without their line ends, each of fewer than `most` bytes.
 
     Raises:
         InputError: The file cannot be read, a line is not UTF-8 or has no end.
@@ -87,10 +92,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open("rb") as file:
             number = 0
-            while raw := file.readline(MAX_LINE_BYTES):
+            while raw := file.readline(most):
                 number += 1
-                if len(raw) == MAX_LINE_BYTES:
-                    raise InputError(f"{_at(path, number)}: a line of more than {MAX_LINE_BYTES >> 20} MB")
+                if len(raw) == most:
+                    raise InputError(f"{_at(path, number)}: a line of more than {most >> 20} MB")
                 yield number, _decoded(path, number, raw)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -146,7 +151,7 @@ def _json(path: Path) -> Iterator[RawRow | Problem]:
             f"{path}: a JSON file of more than {MAX_JSON_BYTES >> 20} MB",
             hint="write it as .jsonl, a row per line",
         )
-    text = "\n".join(line for _, line in _lines(path))
+    text = "\n".join(line for _, line in _lines(path, most=MAX_JSON_BYTES))
     try:
         whole = strict_loads(text)
     except json.JSONDecodeError as error:

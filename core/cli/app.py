@@ -33,7 +33,7 @@ from seedgate.cli import (
     stack,
 )
 from seedgate.cli.output import emit_error
-from seedgate.errors import SeedgateError
+from seedgate.errors import InputError, SeedgateError
 
 __all__ = ["app", "main"]
 
@@ -152,8 +152,10 @@ def main() -> None:
     """Runs the command line; every error meant for people is one line on standard error."""
     _open_streams()
     try:
-        app()
+        code = _run()
         sys.stdout.flush()
+        if code:
+            sys.exit(code)
     except SeedgateError as error:
         _tell(error.message, error.hint, error.exit_code)
         _fail(str(error), error.exit_code)
@@ -169,6 +171,27 @@ def main() -> None:
         _tell(what, hint, 1)
         _silence_stdout()
         _fail(f"{what}: {hint}", 1)
+
+
+def _run() -> int:
+    """Runs the command; wrong usage is an error like others, where typer would print a page about it itself."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.Abort:  # Ctrl-C before any command began
+        raise _StoppedError("stopped") from None
+    except Exception as caught:
+        # Known by what it has: its class is click's or typer's own, by typer's version.
+        error: Any = caught
+        if not hasattr(error, "format_message"):
+            raise
+        what, context = error.format_message(), getattr(error, "ctx", None)
+        # Where nothing was asked for, the page is the answer.
+        if context is not None and what == context.get_help():
+            error.show()
+            return int(error.exit_code)
+        hint = f"see `{context.command_path} --help`" if context is not None else None
+        raise InputError(" ".join(what.split()).removesuffix("."), hint=hint) from None
+    return code if isinstance(code, int) else 0
 
 
 def _open_streams() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,6 +59,10 @@ def init(
             help="Allow a program to review under this name (simulated...), for demos and tests; fixed for good."
         ),
     ] = None,
+    split: Annotated[str, typer.Option(help="Which split of the seeds, if they are a dataset.")] = "train",
+    eval_split: Annotated[
+        str, typer.Option(help="Which split of --eval, if that is a dataset: often test.")
+    ] = "train",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -66,7 +71,8 @@ def init(
     Rows may be Alpaca's (instruction, input, output), or OpenAI's `messages` or ShareGPT's `conversations`: whole
     chats with --task chat, else one exchange, which becomes the columns system, user and assistant. For extraction
     the fields of the JSON are learnt from the seeds, unless --schema names them. --dry-run shows what becomes of each
-    column.
+    column and refuses what would be refused; --map names columns of either source. Several turns become one text
+    with --map messages=FIELD.
 
     Examples:
 
@@ -74,13 +80,15 @@ def init(
 
     seedgate init bank --seeds seeds.csv --eval test.csv --map category=label
 
+    seedgate init bank --seeds me/banking --eval me/banking --eval-split test
+
     seedgate init helper --task instruction --seeds chats.jsonl --map system= --dry-run
 
     seedgate init talk --task chat --seeds sharegpt.json
 
     seedgate init invoices --task extraction --seeds rows.jsonl --schema invoice.json
     """
-    from seedgate.seeds import create_workspace, example_workspace
+    from seedgate.seeds import create_workspace, example_workspace, read_baseline, rehearse_workspace
 
     reviewers = tuple(reviewer or ("reviewer",))
     if example is not None:
@@ -94,28 +102,37 @@ def init(
     else:
         if seeds is None:
             raise InputError("no seeds given", hint="pass --seeds FILE, or --example support-desk")
+        if (seeds, split) == (evaluation, eval_split):
+            raise InputError(
+                f"{seeds}: given as the seeds and as --eval",
+                hint="name another, or another split with --eval-split",
+            )
         columns = _mapping(mapping or [])
-        table = _task_table(folder, task, task_file, seeds, columns)
+        source = _Source(seeds, split, columns)
+        table = _task_table(folder, task, task_file, source)
         if schema is not None:
             table["schema"] = _schema(table, schema)
         elif table.get("preset") == "extraction" and "schema" not in table:
-            table["schema"] = _inferred(seeds, columns)
-        rows, measured = _read(folder, table, seeds, evaluation, columns)
-        text = _text(guidelines) if guidelines else GUIDELINES
-        if dry_run:
-            _show_plan(folder, table, seeds, columns, (rows, measured), json=json)
-            return
-        ws = create_workspace(
-            folder,
-            name=table["name"],
-            task=table,
-            seeds=rows,
-            evaluation=measured,
-            guidelines=text.replace("{instructions}", table.get("instructions", "")),
-            reviewers=reviewers,
-            simulated_reviewer=simulated_reviewer,
-            settings=_LONG_ANSWERS if table.get("preset") in ("chat", "extraction") else None,
+            table["schema"] = _inferred(source)
+        rows, measured = read_baseline(
+            seeds, evaluation, _task(folder, table), mapping=columns, splits=(split, eval_split)
         )
+        text = _text(guidelines) if guidelines else GUIDELINES
+        given: dict[str, Any] = {
+            "name": table["name"],
+            "task": table,
+            "seeds": rows,
+            "evaluation": measured,
+            "guidelines": text.replace("{instructions}", table.get("instructions", "")),
+            "reviewers": reviewers,
+            "simulated_reviewer": simulated_reviewer,
+            "settings": _LONG_ANSWERS if table.get("preset") in ("chat", "extraction") else None,
+        }
+        if dry_run:
+            rehearse_workspace(folder, **given)
+            _show_plan(folder, table, source, (rows, measured), json=json)
+            return
+        ws = create_workspace(folder, **given)
     with ws:
         count, measured_count = ws.ledger.count("seed.added"), _lines(ws.eval_path)
         text = (
@@ -125,18 +142,25 @@ def init(
         emit({"root": str(ws.root), "seeds": count, "evaluation": measured_count}, text, json_output=json)
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the seeds are, and what becomes of their columns."""
+
+    name: str
+    split: str
+    columns: dict[str, str]
+
+    def column(self, field: str) -> str:
+        """The column of a field."""
+        return next((column for column, target in self.columns.items() if target == field), field)
+
+
 def _show_plan(
-    folder: Path,
-    task: dict[str, Any],
-    seeds: str,
-    columns: dict[str, str],
-    read: tuple[Any, Any],
-    *,
-    json: bool,
+    folder: Path, task: dict[str, Any], source: _Source, read: tuple[Any, Any], *, json: bool
 ) -> None:
     from seedgate.seeds import column_uses
 
-    uses = column_uses(seeds, _task(folder, task), mapping=columns)
+    uses = column_uses(source.name, _task(folder, task), mapping=source.columns, split=source.split)
     rows, measured = read
     shown = table(
         ["column", "becomes", "first value"], [[u.column, u.field or "(left out)", u.first] for u in uses]
@@ -154,7 +178,7 @@ def _lines(path: Path) -> int:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # editors of Windows put a mark in front
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", hint="check the path") from None
     except UnicodeDecodeError as error:
@@ -173,9 +197,7 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return columns
 
 
-def _task_table(
-    folder: Path, preset: str, task_file: Path | None, seeds: str, columns: dict[str, str]
-) -> dict[str, Any]:
+def _task_table(folder: Path, preset: str, task_file: Path | None, source: _Source) -> dict[str, Any]:
     letters = (c if c.isascii() and c.isalnum() else "-" for c in folder.resolve().name.lower())
     name = "".join(letters).strip("-")[:40] or "task"
     if task_file is not None:
@@ -191,8 +213,8 @@ def _task_table(
         return {"preset": preset, "name": name}
     from seedgate.seeds import column_values
 
-    label = next((c for c, field in columns.items() if field == "label"), "label")
-    return {"preset": preset, "name": name, "labels": column_values(seeds, label)}
+    labels = column_values(source.name, source.column("label"), split=source.split, mapped=source.columns)
+    return {"preset": preset, "name": name, "labels": labels}
 
 
 def _schema(table: dict[str, Any], path: Path) -> Any:
@@ -213,29 +235,19 @@ def _schema(table: dict[str, Any], path: Path) -> Any:
         raise InputError(f"{path}: {error}") from None
 
 
-def _inferred(seeds: str, columns: dict[str, str]) -> dict[str, Any]:
+def _inferred(source: _Source) -> dict[str, Any]:
     """The table of names and types that the seeds' JSON fits."""
     from seedgate.seeds import json_values
     from seedgate.seeds.schema_learning import inferred
 
-    column = next((c for c, field in columns.items() if field == "data"), "data")
+    column = source.column("data")
     try:
-        return inferred(json_values(seeds, column))
+        return inferred(json_values(source.name, column, split=source.split, mapped=source.columns))
     except InputError as error:
         raise InputError(
-            f"{seeds}: column {column!r}: {error.message}",
+            f"{source.name}: column {column!r}: {error.message}",
             hint=error.hint or "name a JSON Schema with --schema",
         ) from None
-
-
-def _read(
-    folder: Path, table: dict[str, Any], seeds: str, evaluation: str | None, columns: dict[str, str]
-) -> tuple[Any, Any]:
-    from seedgate.seeds import read_examples
-
-    task = _task(folder, table)
-    rows = read_examples(seeds, task, mapping=columns)
-    return rows, read_examples(evaluation, task, mapping=columns) if evaluation else []
 
 
 def _task(folder: Path, table: dict[str, Any]) -> Any:

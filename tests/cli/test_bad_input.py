@@ -143,6 +143,68 @@ def test_a_bad_seed_file_is_refused_by_line(
     assert not (tmp_path / "ws").exists()
 
 
+def test_the_workspaces_own_files_are_not_told_to_be_mapped(cli: Cli, ready: Path) -> None:
+    write(ready / "seeds.jsonl", [ROWS[0] | {"id": 3}])
+    cli("seeds", "check", "-w", "ws").refuses(2, "seeds.jsonl:1", "'id'", "rename it or take it out")
+
+
+def test_a_locked_file_that_was_changed_is_an_error_of_the_baseline(cli: Cli, ready: Path) -> None:
+    assert cli("seeds", "check", "-w", "ws").code == 0
+    kept = (ready / "eval.jsonl").read_text()
+    for text in (kept.splitlines()[0] + "\n", ""):
+        (ready / "eval.jsonl").write_text(text)
+        done = cli("seeds", "check", "-w", "ws")
+        done.refuses(2, "the baseline has errors")
+        assert "eval.jsonl is not what was locked on 20" in done.out
+    (ready / "eval.jsonl").write_text(kept)
+    assert cli("seeds", "check", "-w", "ws").code == 0
+
+
+def test_a_dry_run_refuses_what_init_refuses(cli: Cli, files: tuple[str, str], tmp_path: Path) -> None:
+    init = ("init", "ws", "--seeds", files[0], "--eval", files[1])
+    plan = (*init, "--dry-run")
+    empty = tmp_path / "empty.md"
+    empty.write_text(" ")
+    for more, code, words in (
+        (("--guidelines", str(empty)), 2, "is empty"),
+        (("--simulated-reviewer", "ana"), 2, "must start with 'simulated'"),
+        (("--reviewer", "a", "--reviewer", "a"), 2, "named twice"),
+    ):
+        for tried in (init, plan):
+            cli(*tried, *more).refuses(code, words)
+            assert not (tmp_path / "ws").exists()
+    before = {path.name for path in tmp_path.iterdir()}
+    assert cli(*plan).code == 0
+    assert {path.name for path in tmp_path.iterdir()} == before
+    assert cli(*init).code == 0
+    for tried in (init, plan):
+        cli(*tried).refuses(3, "is a workspace already")
+
+
+def test_the_same_file_is_no_evaluation_set(cli: Cli, files: tuple[str, str]) -> None:
+    given = ("init", "ws", "--seeds", files[0], "--eval", files[0])
+    cli(*given).refuses(2, "given as the seeds and as --eval", "--eval-split")
+
+
+def test_splits_of_one_dataset_are_seeds_and_evaluation(cli: Cli, tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets", reason="pip install 'seedgate[train]'")
+    parts = {"train": datasets.Dataset.from_list(ROWS), "held_out": datasets.Dataset.from_list(EVAL)}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "rows")
+    given = ("init", "ws", "--seeds", "rows", "--eval", "rows")
+    cli(*given, "--eval-split", "test").refuses(2, "no split 'test'", "choose one of train, held_out")
+    assert cli(*given, "--eval-split", "held_out").code == 0
+    lines = (tmp_path / "ws" / "eval.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines] == [row["text"] for row in EVAL]
+
+
+def test_a_mark_of_windows_editors_in_a_task_file_is_harmless(
+    cli: Cli, files: tuple[str, str], tmp_path: Path
+) -> None:
+    task = tmp_path / "task.toml"
+    task.write_bytes(b'\xef\xbb\xbfpreset = "classification"\nlabels = ["late", "broken"]\n')
+    assert cli("init", "ws", "--seeds", files[0], "--task-file", str(task)).code == 0
+
+
 def test_too_long_a_text_names_the_setting_that_helps(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path / "long.jsonl", [{"instruction": "Sum up", "input": "x" * 6053, "output": "It is long."}])
     task = 'preset = "instruction"\n'

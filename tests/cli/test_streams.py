@@ -44,6 +44,33 @@ def test_whoever_asks_for_json_gets_a_failure_as_json_as_well(tiny_workspace: Wo
     assert done.stderr == f"seedgate: {told['error']}: {told['hint']}\n"
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("generate -n 0", "'--candidates'"),
+        ("nosuch", "No such command 'nosuch'"),
+        ("init", "Missing argument"),
+        ("seeds verify --by a --limit few", "'--limit'"),
+        ("status --nosuch", "No such option: --nosuch"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_json_for_whoever_asks(tmp_path: Path, line: str, words: str) -> None:
+    done = shell(f"seedgate {line} --json", cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["exit_code"]) == (2, 2)
+    assert words in told["error"]
+    assert told["hint"].endswith("--help`")
+    assert done.stderr == f"seedgate: {told['error']}: {told['hint']}\n"
+    plain = shell(f"seedgate {line}", cwd=tmp_path)
+    assert (plain.returncode, plain.stdout, plain.stderr) == (2, "", done.stderr)
+
+
+def test_without_a_command_the_help_is_shown_and_help_is_no_failure(tmp_path: Path) -> None:
+    for line in ("seedgate", "seedgate seeds"):
+        assert "Commands:" in shell(f"{line} 2>&1", cwd=tmp_path).stdout
+    assert shell("seedgate seeds --help", cwd=tmp_path).returncode == 0
+
+
 def test_a_failure_after_the_result_adds_nothing_to_it(tiny_workspace: Workspace) -> None:
     done = shell("seedgate audit --json --expect-head 00", cwd=tiny_workspace.root)
     assert done.returncode == 1

@@ -66,6 +66,14 @@ def test_a_model_that_is_loaded_has_its_own_name(tmp_path: Path, written: str, n
             TASK + "[release]\nlanguages = 3",
             r"key 'release\.languages': write a list: \[\"\.\.\.\"\], found 3",
         ),
+        (
+            TASK + "[review]\nreviewers = []",
+            r"key 'review\.reviewers': name at least one reviewer, found \[\]",
+        ),
+        (
+            TASK + '[review]\nreviewers = ["a b"]',
+            r"'a b' is no name of an account: use letters, digits, '\.'",
+        ),
         ("x = \n", r"not valid TOML: Invalid value \(at line 1, column 5\)"),
         ('name = "a"\nname = "b"\n', r"not valid TOML: Cannot overwrite a value \(at line 2"),
         ("", "key 'task' is missing"),

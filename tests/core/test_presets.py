@@ -256,7 +256,11 @@ def test_a_class_is_taken_along(here: Path) -> None:
             ["--task", "extraction"],
             "several types",
         ),
-        ([{"text": "a", "out": {"n": 1}}], ["--task", "extraction"], "rows.jsonl:1: no JSON object there"),
+        (
+            [{"text": "a", "out": {"n": 1}}],
+            ["--task", "extraction"],
+            "rows.jsonl:1: no column 'data' (columns: text, out)",
+        ),
         ([{"text": "a", "data": "{n}"}], ["--task", "extraction"], "no valid JSON at line 1, column 2"),
         ([{"text": "a"}], ["--task", "chat", "--schema", "x.json"], "--schema goes with --task extraction"),
         ([{"text": "a"}], ["--task", "chats"], "preset 'chats' is unknown"),

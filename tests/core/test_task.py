@@ -140,7 +140,7 @@ def test_wrong_fields_are_named(fields: list[dict[str, Any]], complaint: str) ->
             "field 'text' has 601 characters; at most 600 are allowed: .*max_chars",
         ),
         ({"text": 5, "label": "bug"}, "field 'text': input should be a valid string, found 5"),
-        ({"text": None, "label": "bug"}, "field 'text': input should be a valid string, found None"),
+        ({"text": None, "label": "bug"}, "field 'text': input should be a valid string, found null"),
         ({"text": "\ud800", "label": "bug"}, "unpaired surrogate"),
         ({"text": float("nan"), "label": "bug"}, "nan is not a JSON number"),
     ],

@@ -116,7 +116,7 @@ class TestChats:
         row = openai(("system", "Be terse."), ("user", "Name a bird."), ("assistant", "A wren."))
         source = jsonl(tmp_path, row)
         assert "unknown field 'system'" in complaint(source, INSTRUCTION)
-        assert "--map system=" in complaint(source, INSTRUCTION)
+        assert "--map system=" in complaint(source, INSTRUCTION, mapping={})
         assert fields(source, INSTRUCTION, mapping={"system": ""}) == [ALPACA[0]]
         turned = fields(source, INSTRUCTION, mapping={"system": "instruction", "user": "input"})
         assert turned == [{"instruction": "Be terse.", "input": "Name a bird.", "output": "A wren."}]
@@ -145,6 +145,17 @@ class TestChats:
     def test_keys_that_say_nothing_are_no_fault(self, tmp_path: Path) -> None:
         row = more(tool_calls=None, refusal=None, weight=1)
         assert fields(jsonl(tmp_path, row), INSTRUCTION)[0]["output"] == "b"
+
+    def test_a_chat_beside_a_label_can_be_its_text_or_be_left_out(self, tmp_path: Path) -> None:
+        row = openai(("user", "It broke.\nAgain."), ("assistant", "Since when?"), ("user", "May."))
+        source = jsonl(tmp_path, row | {"label": "bug"})
+        assert "or one text of them (--map messages=FIELD)" in complaint(source, LABELS)
+        said = "User: It broke.\n| Again.\nAssistant: Since when?\nUser: May."
+        assert fields(source, LABELS, mapping={"messages": "text"}) == [{"text": said, "label": "bug"}]
+        both = jsonl(tmp_path, row | {"label": "bug", "text": "Broken."})
+        assert fields(both, LABELS, mapping={"messages": ""}) == [{"text": "Broken.", "label": "bug"}]
+        calls = jsonl(tmp_path, more(tool_calls=[{"type": "function"}]) | {"label": "bug"})
+        assert "a turn with tool_calls" in complaint(calls, LABELS, mapping={"messages": "text"})
 
     def test_a_saved_dataset_of_chats(self, tmp_path: Path) -> None:
         datasets = pytest.importorskip("datasets", reason="pip install 'seedgate[train]'")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedgate.errors import InputError
-from seedgate.seeds import column_uses, column_values, json_values, read_examples
+from seedgate.seeds import column_uses, column_values, json_values, read_baseline, read_examples
 from seedgate.task import Field, Task
 
 TASK = Task.from_config({"preset": "classification", "name": "t", "labels": ["bug", "billing"]})
@@ -95,14 +95,18 @@ def row(text: Any = "Hi", label: Any = "bug", **more: Any) -> str:
         ('{"text": "\\ud800", "label": "bug"}', "the text has an unpaired surrogate"),
         (
             row(txt="x"),
-            "unknown field 'txt': did you mean 'text'? rename it with --map txt=text, or drop it with --map txt=",
+            "unknown field 'txt': did you mean 'text'? rename it or take it out",
         ),
         (
             row(id=3),
-            "unknown field 'id': the task has: text, label; rename it with --map id=FIELD, or drop it with --map id=",
+            "unknown field 'id': the task has: text, label; rename it or take it out",
         ),
         (row(tags="edge"), "tags must be a list of words, found 'edge'"),
         (row(tags=["edge", 3]), "tags must be a list of words"),
+        (row(tags=["a\nb"]), "tag 'a\\nb' has a control character: a tag is a few words"),
+        (row(tags=["x" * 101]), f"tag '{'x' * 40}' has 101 characters: a tag is a few words"),
+        (row(label=None), "field 'label': unknown label null (known: bug, billing)"),
+        (row(label=1.5), "field 'label': unknown label 1.5 (known: bug, billing)"),
     ],
 )
 def test_a_wrong_line_is_named_with_what_was_found(tmp_path: Path, line: str, what: str) -> None:
@@ -144,6 +148,12 @@ def test_a_file_without_line_ends_is_not_read_into_memory(tmp_path: Path) -> Non
     with path.open("r+b") as file:
         file.write(b" ")
     assert complaint(str(path)) == "rows.jsonl:1: a line of more than 16 MB"
+
+
+def test_json_may_be_one_long_line(tmp_path: Path) -> None:
+    rows = [{"text": f"Text {n}", "label": "bug"} for n in range(3)]
+    text = json.dumps(rows[:2])[:-1] + " " * (17 * 1024 * 1024) + "," + json.dumps(rows[2]) + "]"
+    assert len(read_examples(write(tmp_path, text, "rows.json"), TASK)) == 3
 
 
 def test_the_same_content_twice_names_both_lines(tmp_path: Path) -> None:
@@ -229,7 +239,8 @@ def test_the_only_answer_and_the_only_question_may_go_by_other_names(
 def test_a_name_that_leaves_a_choice_is_not_guessed_at(
     tmp_path: Path, row: dict[str, str], mapping: dict[str, str], unknown: str
 ) -> None:
-    assert f"unknown field '{unknown}'" in complaint(write(tmp_path, json.dumps(row)), mapping=mapping)
+    told = complaint(write(tmp_path, json.dumps(row)), mapping=mapping)
+    assert f"unknown field '{unknown}'" in told or f"unknown fields '{unknown}'" in told
 
 
 def test_of_two_such_names_one_can_be_left_out(tmp_path: Path) -> None:
@@ -256,13 +267,68 @@ def test_a_wrong_mapping_is_explained(tmp_path: Path, mapping: dict[str, str], w
     assert what in complaint(write(tmp_path, GOOD), mapping=mapping)
 
 
+def test_where_columns_can_be_mapped_the_hint_says_how_for_one_and_for_several(tmp_path: Path) -> None:
+    assert complaint(write(tmp_path, row(txt="x")), mapping={}).endswith(
+        "unknown field 'txt': did you mean 'text'? rename it with --map txt=text, or drop it with --map txt="
+    )
+    assert complaint(write(tmp_path, row(id=3, who="x")), mapping={}).endswith(
+        "unknown fields 'id', 'who': the task has: text, label; rename each with --map NAME=FIELD, "
+        "or drop each with --map NAME="
+    )
+    many = complaint(write(tmp_path, row(**{f"c{n}": n for n in range(12)})), mapping={})
+    assert "'c7', ...: the task has" in many
+
+
+def test_a_mapped_column_may_be_in_one_of_two_sources(tmp_path: Path) -> None:
+    seeds = write(tmp_path, '{"text": "Hi", "kind": "bug"}')
+    held_out = write(tmp_path, '{"text": "Ho", "label": "bug", "id": 3}', "eval.jsonl")
+    mapping = {"kind": "label", "id": ""}
+    first, second = read_baseline(seeds, held_out, TASK, mapping=mapping)
+    assert [each.fields["label"] for each in (*first, *second)] == ["bug", "bug"]
+    with pytest.raises(InputError, match=r"and .*eval\.jsonl: no row has the mapped column 'sort'"):
+        read_baseline(seeds, held_out, TASK, mapping=mapping | {"sort": "tags"})
+    assert read_baseline(seeds, None, TASK, mapping=mapping)[1] == []
+
+
+def test_a_column_to_be_dropped_may_be_missing(tmp_path: Path) -> None:
+    assert len(read_examples(write(tmp_path, GOOD), TASK, mapping={"id": ""})) == 1
+
+
 def test_the_values_of_a_column_are_the_labels(tmp_path: Path) -> None:
     source = write(tmp_path, f"{OTHER}\n{GOOD}\n{OTHER}\n")
     assert column_values(source, "label") == ["billing", "bug"]
     with pytest.raises(
-        InputError, match=r"rows\.jsonl:1: no text in column 'topic' \(columns: text, label, tags\)"
+        InputError, match=r"rows\.jsonl:1: no column 'topic' \(columns: text, label, tags\): name it with"
     ):
         column_values(source, "topic")
+
+
+def test_numbers_and_truth_values_are_labels_as_in_a_table(tmp_path: Path) -> None:
+    rows = [("a", 0), ("b", 1), ("c", True), ("d", "0")]
+    typed = write(tmp_path, "".join(f"{row(text, label)}\n" for text, label in rows))
+    labels = column_values(typed, "label")
+    assert labels == ["0", "1", "true"]
+    table = write(tmp_path, "text,label\na,0\nb,1\nc,true\nd,0\n", "rows.csv")
+    task = Task.from_config({"preset": "classification", "name": "t", "labels": labels})
+    assert [each.id for each in read_examples(typed, task)] == [
+        each.id for each in read_examples(table, task)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "what"),
+    [
+        (None, "column 'label' holds null where a label belongs"),
+        ("", "column 'label' holds '' where a label belongs"),
+        (1.0, "column 'label' holds 1.0 where a label belongs"),
+        (["bug"], r"column 'label' holds \['bug'\] where a label belongs"),
+        ("bug ", "the label 'bug ' has space around it"),
+        ("Bug.", r"the label 'Bug\.' reads like 'bug' of rows\.jsonl:1: spell a label one way"),
+    ],
+)
+def test_what_cannot_be_a_label_is_named_with_its_row(tmp_path: Path, label: Any, what: str) -> None:
+    with pytest.raises(InputError, match=rf"^rows\.jsonl:2: {what}"):
+        column_values(write(tmp_path, f"{GOOD}\n{row(label=label)}\n"), "label")
 
 
 # -- tables ------------------------------------------------------------------------------------------
@@ -289,6 +355,11 @@ def test_a_cell_may_hold_several_lines(tmp_path: Path) -> None:
     rows = read_examples(write(tmp_path, 'text,label\r\n"one\r\ntwo",bug\r\nthree,bug\r\n', "rows.csv"), TASK)
     assert rows[0].fields["text"] == "one\ntwo"
     assert rows[1].source == "rows.csv:3"
+
+
+def test_a_cell_of_brackets_is_one_clear_line(tmp_path: Path) -> None:
+    source = write(tmp_path, f"text,label,tags\nHi,bug,{'[' * 100_000}\n", "rows.csv")
+    assert complaint(source).startswith("rows.csv:2: tag '[[[")
 
 
 def test_a_cell_may_hold_several_labels(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_lists_of_class_labels_are_named_too(tmp_path: Path) -> None:
 def test_a_row_without_a_label_is_named(tmp_path: Path) -> None:
     saved(tmp_path, ROWS | {"label": [0, -1]}).save_to_disk(tmp_path / "mine")
     assert (
-        complaint(str(tmp_path / "mine")) == "mine:2: field 'label': unknown label -1 (known: bug, billing)"
+        complaint(str(tmp_path / "mine")) == "mine:2: field 'label': unknown label null (known: bug, billing)"
     )
 
 
