@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, get_args
 
@@ -97,7 +97,7 @@ def cycle_state(ws: Workspace) -> CycleState:
 
 
 def begin_cycle(ws: Workspace, *, simulated: bool = False, dry_run: bool = False) -> CycleState:
-    """The running cycle; starts the next one if none runs.
+    """The running cycle; starts the next one if none runs, or this one anew if it has asked for nothing yet.
 
     Raises:
         RefusedError: Seeds are not verified, or the evaluation set is not locked.
@@ -105,14 +105,25 @@ def begin_cycle(ws: Workspace, *, simulated: bool = False, dry_run: bool = False
     from seedgate.seeds import baseline
 
     baseline(ws)
-    state = cycle_state(ws)
-    if state.running:
+    state, target = cycle_state(ws), ws.config.generation.candidates
+    if not state.running:
+        begun = CycleState(state.number + 1, True, simulated, target)
+        key = f"cycle-start:{begun.number}"
+    elif state.target != target and not _asked(ws, state.number):
+        # No model was there when it began; what is wanted now counts.
+        begun = replace(state, target=target)
+        key = f"cycle-start:{state.number}:{ws.ledger.count('cycle.started')}"
+    else:
         return state
-    number, target = state.number + 1, ws.config.generation.candidates
     if not dry_run:
-        payload = {"target": target, "simulated": simulated}
-        ws.ledger.append([NewEvent("cycle.started", str(number), payload, key=f"cycle-start:{number}")])
-    return CycleState(number, True, simulated, target)
+        payload = {"target": begun.target, "simulated": begun.simulated}
+        ws.ledger.append([NewEvent("cycle.started", str(begun.number), payload, key=key)])
+    return begun
+
+
+def _asked(ws: Workspace, number: int) -> bool:
+    newest = ws.ledger.last("run.started")
+    return newest is not None and newest.payload.get("cycle") == number
 
 
 def next_step(ws: Workspace) -> Step | None:
@@ -301,7 +312,7 @@ def run_step(
 
         return generate(
             ws,
-            candidates=state.target,
+            candidates=begin_cycle(ws).target,
             cycle=step.cycle,
             on_progress=on_progress,
             reviewed=partial(reviewed, ws),

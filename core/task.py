@@ -186,7 +186,7 @@ class Task(BaseModel):
         try:
             model = self.example_model.model_validate(normalise(given))
         except ValidationError as error:
-            raise InputError(row_fault(self.fields, error)) from None
+            raise InputError(row_fault(self.fields, error)) from error
         out = model.model_dump(mode="json", by_alias=True)
         for field in self.fields:
             if field.type == "multilabel":

@@ -93,6 +93,11 @@ class Workspace:
         return self.root / "guidelines.md"
 
     @property
+    def report_path(self) -> Path:
+        """The page that `report` writes, from the ledger alone; need not exist."""
+        return self.root / "report.html"
+
+    @property
     def prompts_dir(self) -> Path:
         """Prompt templates that replace shipped ones; need not exist."""
         return self.root / "prompts"

@@ -53,6 +53,7 @@ class Redaction:
         hashes: Hashes of the bodies that go in this run.
         releases: Releases withdrawn: their table goes, manifest and card stay.
         models: What was trained on a release with such rows, one line each.
+        report: Whether there is a page of `report`, which goes: it shows rows.
         seeds, evaluation: Lines taken out of `seeds.jsonl` and `eval.jsonl`.
         records: Records deleted in Argilla.
         argilla: Why records may be left there, if they may.
@@ -73,6 +74,7 @@ class Redaction:
     argilla: str | None = None
     quoted: tuple[int, ...] = ()
     remaining: tuple[str, ...] = ()
+    report: bool = False
     compacted: bool = True
     beyond: tuple[str, ...] = BEYOND
     dry_run: bool = False
@@ -140,6 +142,7 @@ def _plan(ws: Workspace, row: str, comments: bool) -> tuple[Redaction, Marks]:
         models=tuple(f"{event.subject} (trained on {event.payload['release']})" for event in trained),
         seeds=len(rows & examples_in(ws.seeds_path, ws.task).keys()),
         evaluation=len(rows & examples_in(ws.eval_path, ws.task).keys()),
+        report=ws.report_path.is_file(),
         quoted=tuple(event.seq for event in ws.ledger.events() if marks.within(event.payload)),
     ), marks
 
@@ -233,6 +236,8 @@ def _finish(ws: Workspace, plan: Redaction, marks: Marks, board: Board | None) -
         for name in event.payload["files"]:
             with os_errors(ws.releases_dir / event.subject, "withdrawing"):
                 (ws.releases_dir / event.subject / name).unlink(missing_ok=True)
+    with os_errors(ws.report_path, "removing"):
+        ws.report_path.unlink(missing_ok=True)
     _purge_vectors(ws, redacted)
     compacted = ws.ledger.compact()
     records, argilla = 0, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def parse_list(
         complete = choice.finish_reason == "stop"
     items = [_list_item(i, text, field, heading, headings, fixed, lead=i > 0) for i, text in enumerate(texts)]
     if not complete:
-        items[-1] = Item(len(texts) - 1, drop=Drop("parse", "truncated", texts[-1][-60:]))
+        items[-1] = Item(len(texts) - 1, drop=_truncated(texts[-1]))
     return items
 
 
@@ -82,7 +83,8 @@ def _list_item(
     elif colon and (
         (named in headings and named != heading.casefold()) or (lead and len(head.split()) <= HEADING_WORDS)
     ):
-        return Item(number, drop=Drop("parse", "other_label", text[:60]))
+        what = "another label of the task" if named in headings else "no label of the task"
+        return Item(number, drop=Drop("parse", "other_label", what))
     text = _unquoted(text)
     if not text:
         return Item(number, drop=Drop("parse", "empty"))
@@ -92,18 +94,24 @@ def _list_item(
 def parse_chat(choice: Choice, *, fixed: Mapping[str, Any]) -> list[Item]:
     """The one item of an answer that is a JSON object; text around the object is a fault, not mended."""
     if choice.finish_reason != "stop":
-        return [Item(0, drop=Drop("parse", "truncated", choice.text[-60:]))]
+        return [Item(0, drop=_truncated(choice.text))]
     try:
         data = strict_loads(choice.text)
-    except ValueError as error:
-        return [Item(0, drop=Drop("schema", "json", f"{error}: {choice.text[:60]!r}"))]
+    except json.JSONDecodeError as error:
+        return [Item(0, drop=Drop("schema", "json", f"{error.msg} at character {error.pos + 1}"))]
+    except ValueError:
+        return [Item(0, drop=Drop("schema", "json", "keys, numbers or depth that strict JSON has not"))]
     if not isinstance(data, dict):
-        return [Item(0, drop=Drop("schema", "json", f"no object: {choice.text[:60]!r}"))]
+        return [Item(0, drop=Drop("schema", "json", f"{type(data).__name__} in place of an object"))]
     changed = [name for name in fixed if name in data and data[name] != fixed[name]]
     if changed:
         return [Item(0, drop=Drop("schema", "fixed", f"{changed[0]} is not what was asked for"))]
     texts = {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
     return [Item(0, {**texts, **fixed})]
+
+
+def _truncated(text: str) -> Drop:
+    return Drop("parse", "truncated", f"after {len(text)} characters")
 
 
 def _unquoted(text: str) -> str:

@@ -6,6 +6,7 @@ plan's number, so that a plan entry is recorded once however often a run is kill
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seedgate.canonical import content_hash
+from seedgate.errors import SeedgateError
 from seedgate.generator.clients.base import Choice, Completion, ModelInfo
 from seedgate.generator.filters.base import Drop
 from seedgate.generator.filters.chain import FilterChain
@@ -88,15 +90,27 @@ class Recorder:
 
     def _prepare(self, parsed: Sequence[_Parsed]) -> None:
         examples = [made for items in parsed for _, _, made in items if isinstance(made, Example)]
-        self._chain.prepare(examples, validated=True)
+        try:
+            self._chain.prepare(examples, validated=True)
+        except SeedgateError:  # a service that is away, which is not about these texts
+            raise
+        except Exception:
+            self._chain.prepare([])  # each by itself, so that only the one at fault is dropped
 
     def _parsed(self, plan: Plan, completion: Completion, known: Collection[tuple[int, int]] = ()) -> _Parsed:
         return [
             (choice, item, self._example(plan, choice, item))
             for choice in completion.choices
-            for item in self._form.parse(choice, plan.fixed, len(plan.seed_ids))
+            for item in self._items(plan, choice)
             if (choice.index, item.number) not in known
         ]
+
+    def _items(self, plan: Plan, choice: Choice) -> list[Item]:
+        shown = len(plan.seed_ids) - plan.drawn
+        try:
+            return self._form.parse(choice, plan.fixed, shown)
+        except Exception as error:
+            return [Item(0, drop=_failed(plan, error))]
 
     def _outcome(self, plan: Plan, completion: Completion, parsed: _Parsed) -> Outcome:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -107,7 +121,7 @@ class Recorder:
         result.strategy = plan.strategy
         provenance = dump(self._provenance(plan, completion, prompt_hash, at)) if parsed else {}
         for choice, item, parsed_as in parsed:
-            made = parsed_as if isinstance(parsed_as, Drop) else self._filtered(parsed_as, plan.repairs)
+            made = parsed_as if isinstance(parsed_as, Drop) else self._filtered(plan, parsed_as)
             if isinstance(made, Drop):
                 result.drops[made.filter, made.reason] += 1
                 result.events.append(self._dropped(plan, choice, item, made))
@@ -119,17 +133,25 @@ class Recorder:
     def _example(self, plan: Plan, choice: Choice, item: Item) -> Example | Drop:
         if item.drop is not None:
             return item.drop
-        fields = validated(self._task, item.fields or {})
+        try:
+            fields = validated(self._task, item.fields or {})
+        except Exception as error:
+            fields = _failed(plan, error)
         if isinstance(fields, Drop):
             return fields
         place = f"{plan.request.id}:{choice.index}:{item.number}"
         return Example(fields=fields, tags=plan.tags, source=place)
 
-    def _filtered(self, example: Example, repairs: str | None) -> Example | Drop:
+    def _filtered(self, plan: Plan, example: Example) -> Example | Drop:
         """A repair may resemble what it repairs, but must not be it."""
-        if example.id == repairs:
+        if example.id == plan.repairs:
             return Drop("exact", "rejected", f"equals rejected {example.id[:12]}")
-        drop = self._chain.check(example, ignore=(repairs,) if repairs else ())
+        try:
+            drop = self._chain.check(example, ignore=(plan.repairs,) if plan.repairs else ())
+        except SeedgateError:
+            raise
+        except Exception as error:
+            drop = _failed(plan, error)
         if drop is None:
             self._chain.accept(example)
         return drop or example
@@ -174,7 +196,7 @@ class Recorder:
             },
             "completions": len(raw),
             "raw_hash": content_hash(raw),
-        } | _said(repairs=plan.repairs, model=plan.request.model)
+        } | _said(repairs=plan.repairs, model=plan.request.model, drawn=plan.drawn)
         return NewEvent(
             "request.completed",
             plan.request.id,
@@ -195,6 +217,16 @@ class Recorder:
             "item": item.number,
         }
         return NewEvent("candidate.dropped", plan.request.id, payload, key=f"dropped:{place}")
+
+
+def _failed(plan: Plan, error: Exception) -> Drop:
+    """One text that a parser or filter fails at must not take others with it: its answer is stored, to be replayed."""
+    logging.getLogger(__name__).warning(
+        "an item of %s was dropped, since judging it failed (%s); --replay judges it again",
+        plan.request.id,
+        type(error).__name__,
+    )
+    return Drop("error", "failed", type(error).__name__)
 
 
 def _created(example: Example, common: Mapping[str, Any], choice: Choice, item: Item) -> NewEvent:

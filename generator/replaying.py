@@ -199,6 +199,7 @@ def _stored(ws: Workspace, event: Event) -> tuple[Plan, Completion] | None:
         seed_ids=tuple(payload["seed_ids"]),
         tags=tuple(payload.get("tags", ("core",))),
         repairs=payload.get("repairs"),
+        drawn=int(payload.get("drawn", 0)),
     )
     choices = tuple(
         Choice(each["index"], each["text"], each["finish_reason"]) for each in bodies[payload["raw_hash"]]

@@ -18,6 +18,7 @@ from seedgate.review.case_view import case_spec
 from seedgate.review.cases import DocketPlan, judge_of, plan_docket
 from seedgate.review.connect import connect
 from seedgate.review.delivery import password_name
+from seedgate.review.evidence import person
 from seedgate.review.record_view import spec_hash
 from seedgate.review.state import ReviewState, read_state
 from seedgate.review.visible import show
@@ -90,7 +91,8 @@ def _planned(ws: Workspace, state: ReviewState) -> DocketPlan:
     judge = judge_of(ws)
     if judge is None:
         return DocketPlan()
-    if judge.kind == "adjudication" and judge.name in ws.config.review.reviewers:
+    reviewers = {person(name) for name in ws.config.review.reviewers}
+    if judge.kind == "adjudication" and person(judge.name) in reviewers:
         raise RefusedError(
             f"[review] adjudicator {judge.name!r} is one of the reviewers",
             hint="name somebody else: a conflict is settled by none of those who are in it",

@@ -74,14 +74,14 @@ def cycle(
 
 def _page(ws: Workspace) -> Path | None:
     """The report's page, written anew; None if that failed: the cycle's work is done all the same."""
-    from seedgate.report import PAGE, report_facts, write_page
+    from seedgate.report import report_facts, write_page
 
     try:
-        write_page(report_facts(ws), ws.root / PAGE)
+        write_page(report_facts(ws), ws.report_path)
     except SeedgateError as error:
         say(f"the page of the report was not written: {error}")
         return None
-    return ws.root / PAGE
+    return ws.report_path
 
 
 class _Told:
@@ -127,12 +127,12 @@ def report(
     Example: seedgate report --html shown.html
     """
     from seedgate.cli.overview import text_of
-    from seedgate.report import PAGE, report_facts, write_page
+    from seedgate.report import report_facts, write_page
     from seedgate.workspace import Workspace
 
     with Workspace(workspace) as ws:
         facts = report_facts(ws)
-        page = html if html is not None or json else ws.root / PAGE
+        page = html if html is not None or json else ws.report_path
     if page is not None:
         write_page(facts, page)
     emit(facts, f"{text_of(facts)}\n\npage: {page}", json_output=json)

@@ -99,13 +99,13 @@ def _simulate(ws: Workspace, knowledge: Sequence[Example] | None) -> None:
 
 def _summary(ws: Workspace, started: float) -> None:
     from seedgate.cli.overview import text_of
-    from seedgate.report import PAGE, report_facts, write_page
+    from seedgate.report import report_facts, write_page
 
     facts = report_facts(ws)
-    write_page(facts, ws.root / PAGE)
+    write_page(facts, ws.report_path)
     say("")
     tell(text_of(facts))
-    tell(f"\npage: {ws.root / PAGE}")
+    tell(f"\npage: {ws.report_path}")
     tell(f"{(time.monotonic() - started) / 60:.1f} minutes; intervals that overlap prove nothing.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ LINE_EVERY_S = 10.0
 """How often progress is told where there is no terminal to draw a bar on."""
 
 
+_UNSHOWN = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 _emitted = False
 """Whether a result was printed as JSON: nothing may follow it."""
 
@@ -24,8 +27,7 @@ _emitted = False
 def emit_error(error: str, hint: str | None, exit_code: int) -> None:
     """Prints a failure as JSON in place of a result, unless there was one."""
     if not _emitted:
-        told = {"error": error, "hint": hint, "exit_code": exit_code}
-        sys.stdout.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(_json({"error": error, "hint": hint, "exit_code": exit_code}))
         sys.stdout.flush()
 
 
@@ -34,9 +36,15 @@ def emit(report: Any, as_text: str, *, json_output: bool) -> None:
     global _emitted
     if json_output:
         _emitted = True
-        sys.stdout.write(json.dumps(as_json(report), ensure_ascii=False, indent=2) + "\n")
+        sys.stdout.write(_json(as_json(report)))
     else:
         sys.stdout.write(as_text.rstrip() + "\n")
+
+
+def _json(value: Any) -> str:
+    """JSON that a terminal shows as it is: what would move its cursor or turn its text around is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return _UNSHOWN.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n"
 
 
 def tell(text: str) -> None:

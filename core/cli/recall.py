@@ -74,6 +74,8 @@ def _told(found: Redaction) -> str:
     if found.releases:
         parts.append(f"releases withdrawn: {', '.join(found.releases)}; `seedgate release` makes one without")
     parts += [f"affected: {model}" for model in found.models]
+    if found.report:
+        parts.append("report.html, which shows rows; `seedgate report` writes it anew")
     if found.evaluation:
         parts.append("the evaluation set is locked anew without it: release, train and measure again")
     if found.quoted:

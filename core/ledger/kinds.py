@@ -16,15 +16,15 @@ KINDS: dict[str, str] = {
     "seed.withdrawn": "example id: {by, at, reason}; left the file before a later sign-off, or its verdict changed",
     "eval.locked": "hash of the sorted ids: {ids, file_hash, count, semantic, without}; semantic: model and threshold"
     " of meaning, of the first; without: rows redacted from it",
-    "cycle.started": "cycle number: {target, simulated}",
+    "cycle.started": "cycle number: {target, simulated}; again, if another target is wanted before a model was asked",
     "cycle.finished": "cycle number: {release, model, summary}",
     "generation.allocated": "cycle number: {how: learnt|configured, why, configured, shares, weights: {strategy:"
     " {label: number}}, strategies, labels, facts}; from the cycle's first run on; appended with its start",
     "run.started": "run id: {cycle, settings, seed_set_hash}; settings have the strategies, and template to its hash",
     "run.finished": "run id: {cycle, requests, candidates, dropped, seconds}; only of a run that ended by itself",
     "request.completed": "request id: {run, cycle, index, strategy, form, fixed, seed_ids, tags, prompt_hash,"
-    " sampling, usage, completions, raw_hash} and, of a repair, {repairs: candidate id}; bodies: prompt, completions"
-    " as returned",
+    " sampling, usage, completions, raw_hash}; of a repair also {repairs: candidate id}; where not all seeds are shown,"
+    " {drawn: how many, the last ones, are not}; bodies: prompt, completions as returned",
     "candidate.created": "example id: Candidate without the fields; body: the fields",
     "candidate.dropped": "request id: {cycle, filter, reason, detail, request_id, choice, item}; or, of an edit,"
     " example id: {filter, reason, edited_from, response_id}",

@@ -20,9 +20,8 @@ from seedgate.report.effort import PARTS
 from seedgate.report.heatmap import heatmap
 from seedgate.report.wording import FILTERS, changes
 
-__all__ = ["PAGE", "page_of", "write_page"]
+__all__ = ["page_of", "write_page"]
 
-PAGE = "report.html"
 """Its name in the workspace."""
 MOST = 20
 """Rows of a table that are shown; JSON has them all."""

@@ -18,7 +18,7 @@ class Drop:
     Attributes:
         filter: Name of the filter.
         reason: One word of a small set, for counting.
-        detail: What was found, short.
+        detail: What was found, short, and in no words of the model: the ledger keeps it, and cannot redact it.
     """
 
     filter: str

@@ -72,7 +72,7 @@ class BoilerplateFilter:
         for name, reason, pattern in self._asked:
             found = next((hit for own, text in texts if own == name and (hit := pattern.search(text))), None)
             if found:
-                return Drop(self.name, reason, f"{name}: {found.group()[:60]!r}")
+                return Drop(self.name, reason, f"{name}: from character {found.start() + 1} on")
         return None
 
     def accept(self, example: Example) -> None:

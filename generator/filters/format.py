@@ -98,16 +98,16 @@ class FormatFilter:
             yield "invisible", invisible
         markup = _MARKUP.search(text)
         if markup:
-            yield "markup", repr(markup.group())
+            yield "markup", f"from character {markup.start() + 1} on"
         plain = _plain(text)
         if any(sentence in plain for sentence in self._sentences):
             yield "prompt_echo", "repeats the prompt"
         if not is_input:
             return
         if _NUMBERING.match(text):
-            yield "numbering", repr(text[:20])
+            yield "numbering", "the text begins with one"
         if _open_quote(text):
-            yield "quotes", repr(text[:20])
+            yield "quotes", "around the text"
         if plain.strip(" .!?:") in self._labels:
             yield "label_leak", "the text is a label's name"
         head, colon, _ = plain.partition(":")

@@ -62,7 +62,7 @@ class LengthFilter:
             if len(text) > field.max_chars:
                 return Drop(self.name, "long", f"{field.name}: {len(text)} characters")
             if runs_in_circles(text):
-                return Drop(self.name, "loop", f"{field.name}: {text[-40:]!r}")
+                return Drop(self.name, "loop", field.name)
         return None
 
     def accept(self, example: Example) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from seedgate.errors import InputError
 from seedgate.generator.filters.base import Drop
 from seedgate.records import Example
@@ -21,7 +23,17 @@ def validated(task: Task, fields: Mapping[str, Any]) -> dict[str, Any] | Drop:
     try:
         return task.validate_fields(fields)
     except InputError as error:
-        return Drop("schema", "fields", str(error))
+        return Drop("schema", "fields", _place(task, error.__cause__))
+
+
+def _place(task: Task, cause: BaseException | None) -> str:
+    """Field and kind of the first fault, as pydantic names it (`label: literal_error`), without what was found."""
+    if not isinstance(cause, ValidationError):
+        return "a value that is none of its field's"
+    first = cause.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    known = name in {field.name for field in task.fields}
+    return f"{name}: {first['type']}" if known else str(first["type"])
 
 
 class SchemaFilter:

@@ -250,6 +250,7 @@ class Asking:
             tags=tuple(_plain(list(ask.tags))),
             counted=form.fixed,
             repairs=ask.repairs.id if ask.repairs else None,
+            drawn=len(ask.drawn),
         )
 
 

@@ -35,7 +35,8 @@ class Plan:
         index: Its place in the cycle's sequence; makes the request's id.
         fixed: Fields that every item in the answer gets.
         tags: Tags that every item gets.
-        seed_ids: The seeds shown, in order.
+        seed_ids: The seeds shown, in order, then those that the prompt draws on otherwise.
+        drawn: How many these are.
         counted: Names of the fixed fields that its candidates are counted by; all if not given.
         repairs: Id of the rejected candidate that it is to make right.
     """
@@ -48,6 +49,7 @@ class Plan:
     tags: tuple[str, ...] = ()
     counted: tuple[str, ...] | None = None
     repairs: str | None = None
+    drawn: int = 0
 
     @property
     def group(self) -> str:

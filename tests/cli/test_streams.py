@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from seedgate.cli.output import emit
 from seedgate.workspace import Workspace
 
 
@@ -110,3 +111,13 @@ def test_an_encoding_without_a_character_shows_its_number(tmp_path: Path) -> Non
     done = shell("seedgate init ws --seeds café.jsonl", cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert done.returncode == 2
     assert r"caf\xe9.jsonl: no such file" in done.stderr
+
+
+def test_what_would_turn_a_terminals_text_around_is_escaped_in_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = {"text": "a\x9b2Jb\u202ec\u2066d\x7f"}
+    emit(given, "", json_output=True)
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out) == given

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from seedgate.cli import cycle as command
 from seedgate.cli.app import app
 from seedgate.cycle import Step, begin_cycle, cycle_state, next_step, plan, steps
-from seedgate.errors import WaitingError
+from seedgate.errors import ServiceError, WaitingError
 from seedgate.finetune import redact, release
 from seedgate.finetune.training import told_of
 from seedgate.ledger import NewEvent
@@ -260,3 +260,27 @@ def test_what_a_writer_may_learn_is_released_anew_after_a_redaction(
     assert next_step(ws) == Step("release", 1)
     release(ws)
     assert next_step(ws) == Step("writer", 1, "r001")
+
+
+def test_a_cycle_that_has_asked_for_nothing_goes_by_the_settings_of_now(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wanted(number: int) -> None:
+        generation = ws.config.generation.model_copy(update={"candidates": number})
+        ws.config = ws.config.model_copy(update={"generation": generation})
+
+    begin_cycle(ws)
+    there = os.environ["SEEDGATE_VLLM_URLS"]
+    for number in (4, 6, 4):
+        wanted(number)
+        assert begin_cycle(ws, dry_run=True).target == number
+        monkeypatch.setenv("SEEDGATE_VLLM_URLS", "http://127.0.0.1:9/v1")
+        with pytest.raises(ServiceError):
+            next(iter(steps(ws, stop_after=1)))
+        assert (cycle_state(ws).number, cycle_state(ws).target) == (1, number)
+    monkeypatch.setenv("SEEDGATE_VLLM_URLS", there)
+    report = next(report for step, report in steps(ws, stop_after=1) if step.name == "generate")
+    assert (report.target, ws.ledger.count("candidate.created") >= 4) == (4, True)
+    wanted(6)
+    assert begin_cycle(ws).target == 4  # what has begun is finished
+    assert ws.ledger.count("cycle.started") == 4

@@ -97,7 +97,9 @@ def test_the_text_is_nowhere_and_the_history_is_whole(ws: Workspace, server: Fak
     row = id_of(SECRET, "delivery")
     head = ws.ledger.head()[1]
     assert holding(ws, SECRET)
+    ws.report_path.write_text("<p>made before")
     done = redact(ws, row[:10], comments=True, **SAID)
+    assert (done.report, ws.report_path.exists()) == (True, False)
     assert (done.rows, done.releases, done.records, done.complete) == ((row,), ("r001",), 1, True)
     assert (done.remaining, done.quoted, done.argilla) == ((), (), None)
     assert holding(ws, SECRET) == holding(ws, "Ada again") == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seedgate.errors import ConfigError
-from seedgate.generator import candidates, generate
+from seedgate.generator import candidates, generate, replay
 from seedgate.workspace import Workspace
 from tests.fakes.vllm_server import FakeVllm
 
@@ -93,6 +93,11 @@ def with_enum(context):
             yield Ask((seed,), fixed=MappingProxyType({"label": Label.BILLING}), tags=(Label.BILLING,))
 
 
+def drawing(context):
+    while True:
+        yield Ask(context.seeds[:2], fixed={"label": context.seeds[0].fields["label"]}, drawn=context.seeds[2:5])
+
+
 number = 5
 '''
 
@@ -115,6 +120,20 @@ def test_what_only_its_own_file_knows_is_plain_before_it_goes_to_another_process
     made = list(candidates(ws.ledger))
     assert {each.example.fields["label"] for each in made} == {"billing"}
     assert {each.example.tags for each in made} == {("billing",)}
+
+
+def test_what_a_prompt_draws_on_without_showing_it_does_not_count_in_its_list(
+    fake: FakeVllm, ready: Make
+) -> None:
+    ws = using(ready, fake, {"mine.py:drawing": 1})
+    generate(ws, candidates=10, cycle=1)
+    made = list(candidates(ws.ledger))
+    assert {len(each.provenance.seed_ids) for each in made} == {5}
+    assert (
+        max(each.provenance.item for each in made) >= 1
+    )  # lines after the first count on from the two shown
+    again = replay(ws)
+    assert (again.found, again.lost) == (0, 0)
 
 
 def test_it_asks_beside_the_others_and_its_name_stays_with_what_it_brought(

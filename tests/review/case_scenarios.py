@@ -276,9 +276,11 @@ class CaseScenarios:
         ws = disputed(review_workspace, PUMP, adjudicator="")
         first = reviewers(ws)[0]
         text = (ws.root / "seedgate.toml").read_text()
-        (ws.root / "seedgate.toml").write_text(text.replace('adjudicator = ""', f'adjudicator = "{first}"'))
+        (ws.root / "seedgate.toml").write_text(
+            text.replace('adjudicator = ""', f'adjudicator = "{first.capitalize()}"')
+        )
         with Workspace(ws.root) as changed:
-            if changed.config.review.adjudicator != first:
+            if changed.config.review.adjudicator != first.capitalize():
                 pytest.fail("the setting was not where the test looks for it")
             with pytest.raises(RefusedError, match="is one of the reviewers"):
                 push_cases(changed)
