@@ -110,7 +110,8 @@ def _value(row: RawRow | Problem, column: str, field: str) -> tuple[str, Any]:
     """A row's place, and what it has in the column or in the one that stands for it."""
     if isinstance(row, Problem):
         raise InputError(f"{row.place}: {row.what}")
-    name = standing_for(column, ANSWER, row.values)
+    # A column that is mapped may be the other source's.
+    name = standing_for(column, ANSWER, row.values) or standing_for(field, ANSWER, row.values)
     if name is None:
         known = ", ".join(map(str, row.values))
         raise InputError(

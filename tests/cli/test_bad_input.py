@@ -181,6 +181,16 @@ def test_a_dry_run_refuses_what_init_refuses(cli: Cli, files: tuple[str, str], t
         cli(*tried).refuses(3, "is a workspace already")
 
 
+def test_the_label_may_go_by_another_name_in_the_evaluation_set_alone(
+    cli: Cli, files: tuple[str, str], tmp_path: Path
+) -> None:
+    other = write(tmp_path / "other.jsonl", [{"text": row["text"], "topic": row["label"]} for row in EVAL])
+    assert cli("init", "ws", "--seeds", files[0], "--eval", str(other), "--map", "topic=label").code == 0
+    cli("init", "w", "--seeds", str(other), "--eval", files[1], "--map", "kind=label").refuses(
+        2, "other.jsonl:1: no column 'kind' (columns: text, topic)"
+    )
+
+
 def test_the_same_file_is_no_evaluation_set(cli: Cli, files: tuple[str, str]) -> None:
     given = ("init", "ws", "--seeds", files[0], "--eval", files[0])
     cli(*given).refuses(2, "given as the seeds and as --eval", "--eval-split")
