@@ -22,15 +22,15 @@ __all__ = ["FineTuned", "fine_tuned"]
 
 
 class FineTuned:
-    """SmolLM2 with the LoRA adapter of `seedgate train`, measured on the workspace's locked rows."""
+    """SmolLM2 with the LoRA adapter of `seedgate train`, measured on these rows."""
 
-    def __init__(self, ws: Workspace, rows: int) -> None:
-        self.evaluation = list(baseline(ws).evaluation)[:rows]
+    def __init__(self, ws: Workspace, evaluation: Sequence[Example]) -> None:
+        self.evaluation = list(evaluation)
         self._student = ModelStudent(ws, self.evaluation)
         self._kept = ws.root / "fine_tuned.jsonl"
 
     def scores(self, rows: Sequence[Example], number: int, steps: int) -> list[float]:
-        """What it scores on each locked row; `number` seeds the training."""
+        """What it scores on each row of the evaluation; `number` seeds the training."""
         asked: dict[str, Any] = {
             "rows": [each.id for each in rows],
             "locked": [each.id for each in self.evaluation],
@@ -52,11 +52,12 @@ class FineTuned:
 
 
 @contextmanager
-def fine_tuned(folder: Path, rows: int) -> Iterator[FineTuned]:
-    """The student on a pool's workspace, with its vLLM running meanwhile; on so many of the locked rows."""
+def fine_tuned(folder: Path, rows: int | Sequence[Example]) -> Iterator[FineTuned]:
+    """The student on a pool's workspace, its vLLM running meanwhile; on so many of the locked rows, or on these."""
     with Workspace(folder) as ws:
+        evaluation = baseline(ws).evaluation[:rows] if isinstance(rows, int) else rows
         try:
             up(ws.root, StackSpec(services=("vllm",)), print)
-            yield FineTuned(ws, rows)
+            yield FineTuned(ws, evaluation)
         finally:
             down(ws.root)
