@@ -3,10 +3,10 @@
 `queue_quality.py` compares orders by a student of embeddings and logistic regression, many times. Here the arms of its
 main comparison (`value`, `random` and `confidence`, as there) go to the model: the seeds and what the oracle approves
 among the first decisions of a queue are trained on as `seedgate train` does, at equal steps, and measured through vLLM
-on rows of banking77's test part. Minutes for each training, so few repetitions, but many rows: with 200 the rows alone
-leave +-.05 (docs/log.md). What was scored is kept beside the pool, and a run that was stopped goes on. Differences are
-paired by repetition and row (`seedgate.finetune.effects`). The reviewer is SIMULATED (the oracle of `queue_quality.py`,
-whose error is printed there).
+on rows of banking77's test part. Minutes for each training, so few repetitions, but many rows: with 200 the intervals
+were +-.05, most of it by the rows (docs/log.md). What was scored is kept beside the pool, and a run that was stopped
+goes on. Differences are paired by repetition and row (`seedgate.finetune.effects`). The reviewer is SIMULATED (the
+oracle of `queue_quality.py`, whose error is printed there).
 """
 
 from __future__ import annotations

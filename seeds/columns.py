@@ -60,7 +60,7 @@ def column_values(
     """
     found: dict[str, tuple[str, str]] = {}
     for row in open_source(source, split=split, mapped=mapped):
-        place, value = _value(row, column, "label")
+        place, value = _value(row, column, "label", mapped)
         label = label_text(value)
         if not isinstance(label, str) or not label.strip():
             raise InputError(
@@ -94,7 +94,7 @@ def json_values(
     """
     found: list[Mapping[str, Any]] = []
     for row in open_source(source, split=split, mapped=mapped):
-        place, value = _value(row, column, "data")
+        place, value = _value(row, column, "data", mapped)
         if isinstance(value, str):
             try:
                 value = read_json(value)
@@ -106,12 +106,13 @@ def json_values(
     return found
 
 
-def _value(row: RawRow | Problem, column: str, field: str) -> tuple[str, Any]:
+def _value(row: RawRow | Problem, column: str, field: str, mapped: Collection[str]) -> tuple[str, Any]:
     """A row's place, and what it has in the column or in the one that stands for it."""
     if isinstance(row, Problem):
         raise InputError(f"{row.place}: {row.what}")
-    # A column that is mapped may be the other source's.
-    name = standing_for(column, ANSWER, row.values) or standing_for(field, ANSWER, row.values)
+    name = standing_for(column, ANSWER, row.values)
+    if name is None and column in mapped:  # the other source's
+        name = standing_for(field, ANSWER, row.values)
     if name is None:
         known = ", ".join(map(str, row.values))
         raise InputError(

@@ -60,16 +60,19 @@ def create_workspace(
         RefusedError: `root`, or the ledger that is configured, holds a workspace already.
     """
     root = root.resolve()
-    given: dict[str, Any] = {
-        "name": name,
-        "task": task,
-        "seeds": seeds,
-        "evaluation": evaluation,
-        "guidelines": guidelines,
-    }
-    given |= {"reviewers": reviewers, "simulated_reviewer": simulated_reviewer, "settings": settings}
     with _built_beside(root) as folder:
-        _fill(folder, root, **given)
+        _fill(
+            folder,
+            root,
+            name=name,
+            task=task,
+            seeds=seeds,
+            evaluation=evaluation,
+            guidelines=guidelines,
+            reviewers=reviewers,
+            simulated_reviewer=simulated_reviewer,
+            settings=settings,
+        )
     return Workspace(root)
 
 

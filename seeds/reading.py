@@ -223,7 +223,11 @@ class _Columns:
                 drop = f"drop one with --map {_shown(column)}=" if self._may_map else "take one out"
                 raise InputError(f"two columns hold the field {target!r}", hint=drop)
             else:
-                fields[target] = self._value(target, value, row.cells)
+                field = self.task.field(target)
+                # Only where it was asked for: as an answer, a list of turns is something else than their transcript.
+                if column in self._mapping and (field.role, field.type) == ("input", "text"):
+                    value = as_text(value)
+                fields[target] = _value(field, value, row.cells)
         if unknown:
             names = ", ".join(f"'{_shown(column)}'" for column in unknown[:_MOST_NAMED])
             names += ", ..." if len(unknown) > _MOST_NAMED else ""
@@ -248,21 +252,6 @@ class _Columns:
         """InputError for a column mapped to a field that no row had; one to be dropped may be missing."""
         if self._unseen:
             raise InputError(f"{source}: no row has the mapped column {min(self._unseen)!r}")
-
-    def _value(self, name: str, value: Any, cells: bool) -> Any:
-        field = self.task.field(name)
-        if value is None and not field.required:
-            return ""
-        if field.type == "label":
-            return label_text(value)
-        if field.type == "multilabel":
-            given = _list(value) if cells else value
-            return [label_text(item) for item in given] if isinstance(given, list) else given
-        if field.type == "text" and not cells:
-            return as_text(value)
-        if cells and field.type == "chat" and isinstance(value, str) and value.lstrip().startswith("["):
-            return read_json(value)
-        return value
 
     def _near(self, name: str) -> tuple[str, str]:
         """The nearest field, "" if none is near, and a sentence that says so."""
@@ -299,6 +288,19 @@ def _shown(name: str) -> str:
     """A name from a file, fit for a message of one line."""
     text = name if name.isprintable() else repr(name)[1:-1]
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _value(field: Field, value: Any, cells: bool) -> Any:
+    if value is None and not field.required:
+        return ""
+    if field.type == "label":
+        return label_text(value)
+    if field.type == "multilabel":
+        given = _list(value) if cells else value
+        return [label_text(item) for item in given] if isinstance(given, list) else given
+    if cells and field.type == "chat" and isinstance(value, str) and value.lstrip().startswith("["):
+        return read_json(value)
+    return value
 
 
 def _list(cell: str) -> list[str]:

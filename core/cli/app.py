@@ -177,7 +177,8 @@ def _run() -> int:
     """Runs the command; wrong usage is an error like others, where typer would print a page about it itself."""
     try:
         code = app(standalone_mode=False)
-    except typer.Abort:  # a question that nobody answered
+    except typer.Abort:  # a question that nobody answered, and its line was not ended
+        sys.stderr.write("\n")
         raise SeedgateError("stopped at a question", hint="run it where it can be answered") from None
     except Exception as caught:
         # Known by what it has: its class is click's or typer's own, by typer's version.

@@ -52,6 +52,13 @@ def test_redact_asks_first_and_takes_no_for_an_answer(ws: Workspace) -> None:
     assert ws.ledger.bodies([ROW])
 
 
+def test_redact_that_nobody_answers_removes_nothing(ws: Workspace) -> None:
+    done = seedgate("redact", ROW[:8], *NAMED, "-w", str(ws.root), typed="")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "seedgate: stopped at a question: run it where it can be answered"
+    assert ws.ledger.bodies([ROW])
+
+
 def test_redact_tells_all_of_it_as_json(ws: Workspace) -> None:
     seed = next(event.subject for event in ws.ledger.events("seed.added"))
     planned = object_of(seedgate("redact", seed, "--dry-run", "--json", "-w", str(ws.root)))

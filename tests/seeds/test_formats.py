@@ -154,6 +154,12 @@ class TestChats:
         assert fields(source, LABELS, mapping={"messages": "text"}) == [{"text": said, "label": "bug"}]
         both = jsonl(tmp_path, row | {"label": "bug", "text": "Broken."})
         assert fields(both, LABELS, mapping={"messages": ""}) == [{"text": "Broken.", "label": "bug"}]
+        said = [{"role": "assistant", "content": "A wren."}]
+        for name in ("input", "output"):  # never without being asked, never as an answer
+            told = complaint(
+                jsonl(tmp_path, ALPACA[0] | {name: said}), INSTRUCTION, mapping={"output": "output"}
+            )
+            assert f"field '{name}': input should be a valid string" in told
         calls = jsonl(tmp_path, more(tool_calls=[{"type": "function"}]) | {"label": "bug"})
         assert "a turn with tool_calls" in complaint(calls, LABELS, mapping={"messages": "text"})
 
